@@ -1,0 +1,52 @@
+"""nbbatch: run a notebook cell, or a function, as an AWS Batch job, as if it had run here.
+
+``%load_ext nbbatch``, then ``%%batch --cpu 4`` above a cell, or ``@batch(cpu=4)`` above a
+function. Importing this package reads no file and loads nothing but itself.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nbbatch.decorators import batch as batch
+    from nbbatch.errors import NbbatchError as NbbatchError
+    from nbbatch.futures import Job as Job
+    from nbbatch.inside import current as current
+    from nbbatch.session import attach as attach
+    from nbbatch.session import configure as configure
+    from nbbatch.session import jobs as jobs
+
+__version__ = "0.1.0"
+
+__all__ = ["Job", "NbbatchError", "attach", "batch", "configure", "current", "jobs"]
+
+#: Where each public name lives; it is imported when it is first used.
+_HOMES = {
+    "Job": "nbbatch.futures",
+    "NbbatchError": "nbbatch.errors",
+    "attach": "nbbatch.session",
+    "batch": "nbbatch.decorators",
+    "configure": "nbbatch.session",
+    "current": "nbbatch.inside",
+    "jobs": "nbbatch.session",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """Register ``%%batch`` and ``%batch``: what ``%load_ext nbbatch`` calls."""
+    from nbbatch.magics import register
+
+    register(shell)

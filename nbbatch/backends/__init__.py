@@ -1,0 +1,1 @@
+"""The two ports, `Store` and `Runner`, and the two backends that implement them."""

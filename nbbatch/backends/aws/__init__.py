@@ -1,0 +1,67 @@
+"""The backend on AWS: objects in S3, jobs on Batch, the containers' logs in CloudWatch.
+
+==============  =================================================================
+`clients`       boto3's clients, made once and late
+`errors`        the one table from AWS's errors to nbbatch's
+`store`         the store on S3
+`transfer`      one object's bytes: bodies, parts
+`checks`        what Batch can't honour, said before anything is written
+`requests`      a launch as the exact requests
+`queues`        where a queue's jobs run
+`cache`         what was true yesterday, on disk
+`submit`        a job is submitted once, whatever the network does
+`status`        Batch's description of a job as a `Status`
+`diagnosis`     why a job ended without an outcome
+`runner`        the runner on Batch
+==============  =================================================================
+
+Nothing here is loaded, and boto3 with it, before a backend is built.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from nbbatch.backends.base import Backend
+
+__all__ = ["aws_backend"]
+
+
+def aws_backend(
+    *,
+    s3_root: str,
+    region: str | None,
+    profile: str | None,
+    endpoint_url: str | None,
+    cache_dir: Path,
+) -> Backend:
+    """Build the backend on AWS; no call is made yet.
+
+    Parameters
+    ----------
+    s3_root
+        ``s3://bucket/prefix`` under which all objects lie.
+    region, profile
+        As for boto3; None takes what the environment and AWS's own files say.
+    endpoint_url
+        Where S3 is, if not on AWS. The other services follow ``AWS_ENDPOINT_URL``.
+    cache_dir
+        A directory for facts that save calls; it may be lost.
+
+    Raises
+    ------
+    ConfigurationError
+        `s3_root` is not an S3 URL.
+    """
+    # Here, for boto3 is slow to load and not everybody's.
+    from nbbatch.backends.aws.clients import Clients
+    from nbbatch.backends.aws.runner import BatchRunner
+    from nbbatch.backends.aws.store import S3ClientStore
+    from nbbatch.backends.base import Backend
+
+    clients = Clients(region, profile, endpoint_url)
+    store = S3ClientStore(s3_root, clients)
+    return Backend("aws", store, BatchRunner(clients, cache_dir))

@@ -1,0 +1,156 @@
+"""The runner on AWS Batch."""
+
+from __future__ import annotations
+
+import functools
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nbbatch.backends.aws import checks, requests
+from nbbatch.backends.aws.cache import Cache
+from nbbatch.backends.aws.clients import Clients, on_aws
+from nbbatch.backends.aws.diagnosis import OURS
+from nbbatch.backends.aws.errors import VENDOR, definition_missing, translate, translated
+from nbbatch.backends.aws.queues import Queue, Queues
+from nbbatch.backends.aws.status import log_stream, status
+from nbbatch.backends.aws.submit import Submitter
+from nbbatch.backends.base import Call, Launch, masked
+from nbbatch.errors import NbbatchError, NotFoundError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from nbbatch.facts import Status
+    from nbbatch.options import Options
+
+#: DescribeJobs takes no more ids than this.
+_DESCRIBE = 100
+_ROUNDS = 3
+_REASON_LIMIT = 256
+_DEFINITIONS = "definitions"
+_UNKNOWN_QUEUE = "(the first queue that is enabled and valid)"
+
+
+class BatchRunner:
+    """Runs jobs on AWS Batch; thread-safe.
+
+    Parameters
+    ----------
+    cache_dir
+        Where facts that save calls are kept.
+    sleep
+        Waits between tries.
+    """
+
+    poll_seconds = 2.0
+
+    def __init__(
+        self, clients: Clients, cache_dir: Path, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        self._clients = clients
+        self._path = Path(cache_dir) / "aws.json"
+        self._submitter = Submitter(clients, sleep)
+
+    def check(self, options: Options) -> None:
+        """Refuse options that Batch or the queue can't honour; asks about a queue once a day."""
+        checks.check_request(options)
+        checks.check_platform(options, self._queues.get(options.queue))
+
+    def start(self, launch: Launch) -> str:
+        """Submit a job and return Batch's id of it; see `nbbatch.backends.base.Runner.start`."""
+        queue = self._queues.get(launch.options.queue)
+        definition = requests.job_definition(launch.options, queue)
+        name = definition["jobDefinitionName"]
+        request = requests.submit_job(launch, queue, name)
+        known = self._cache.get(_DEFINITIONS, name) is not None
+        for last in (*[False] * (_ROUNDS - 1), True):
+            if not known:
+                known = self._register(definition)
+            try:
+                return self._submitter.submit(request)
+            except NotFoundError as error:
+                if last or not definition_missing(error):
+                    self._queues.forget(launch.options.queue)
+                    raise
+                known = False
+        raise AssertionError("unreachable")
+
+    def describe(self, ids: Sequence[str]) -> Mapping[str, Status]:
+        """Return what Batch knows about jobs, 100 with each call; unknown ones are left out."""
+        place = self._clients.region if on_aws(self._clients.batch.meta.endpoint_url) else ""
+        return {job["jobId"]: status(job, place) for job in self._jobs(ids)}
+
+    def stop(self, ids: Sequence[str], reason: str) -> None:
+        """Cancel jobs that wait and terminate those that run."""
+        failed: NbbatchError | None = None
+        ours = f"{OURS} {reason.removeprefix(OURS).strip() or 'cancelled'}"[:_REASON_LIMIT]
+        for id_ in ids:
+            try:
+                self._clients.batch.terminate_job(jobId=id_, reason=ours)
+            except VENDOR as error:
+                trouble = translate(error, f"the job {id_} was not stopped")
+                trouble.__cause__ = error
+                # A job that Batch has forgotten has ended; the others are still to be stopped.
+                failed = failed if isinstance(trouble, NotFoundError) else trouble
+        if failed:
+            raise failed
+
+    def log(self, id_: str) -> Iterator[str]:
+        """Yield what CloudWatch Logs has of the job's last container."""
+        for job in self._jobs([id_]):
+            group, stream = log_stream(job)
+            if stream:
+                with translated(f"can't read the log of the job {id_}"):
+                    yield from self._events(group, stream)
+
+    def plan(self, launch: Launch) -> Sequence[Call]:
+        """Return the requests that `start` would send, secrets masked; sends none."""
+        named = launch.options.queue
+        queue = self._queues.known(named) or Queue(named or _UNKNOWN_QUEUE, "EC2")
+        shown = {**vars(launch), "environment": masked(launch.environment, launch.secret)}
+        definition = requests.job_definition(launch.options, queue)
+        name = definition["jobDefinitionName"]
+        submit = Call("batch", "SubmitJob", requests.submit_job(Launch(**shown), queue, name))
+        if self._cache.get(_DEFINITIONS, name) is not None:
+            return [submit]
+        return [Call("batch", "RegisterJobDefinition", definition), submit]
+
+    @functools.cached_property
+    def _cache(self) -> Cache:
+        endpoint = self._clients.batch.meta.endpoint_url
+        scope = (self._clients.region, endpoint, self._clients.profile or "")
+        return Cache(self._path, "|".join(scope))
+
+    @functools.cached_property
+    def _queues(self) -> Queues:
+        return Queues(self._clients, self._cache)
+
+    def _register(self, definition: dict[str, Any]) -> bool:
+        certain = self._submitter.register(definition)
+        if certain:
+            self._cache.set(_DEFINITIONS, definition["jobDefinitionName"], True)
+        return certain
+
+    def _jobs(self, ids: Sequence[str]) -> Iterator[dict[str, Any]]:
+        for start in range(0, len(ids), _DESCRIBE):
+            with translated("can't ask AWS Batch about jobs"):
+                answer: Any = self._clients.batch.describe_jobs(
+                    jobs=list(ids[start : start + _DESCRIBE])
+                )
+            yield from answer["jobs"]
+
+    def _events(self, group: str, stream: str) -> Iterator[str]:
+        token: Any = {}
+        while True:
+            try:
+                answer = self._clients.logs.get_log_events(
+                    logGroupName=group, logStreamName=stream, startFromHead=True, **token
+                )
+            except self._clients.logs.exceptions.ResourceNotFoundException:
+                return
+            yield from (event["message"] for event in answer["events"])
+            # At its end the stream gives back the token that it was given.
+            if answer["nextForwardToken"] == token.get("nextToken"):
+                return
+            token = {"nextToken": answer["nextForwardToken"]}

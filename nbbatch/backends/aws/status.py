@@ -1,0 +1,83 @@
+"""Batch's description of a job as a `Status`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nbbatch.backends.aws.diagnosis import diagnose, exit_code, reasons
+from nbbatch.facts import State, Status
+
+LOG_GROUP = "/aws/batch/job"
+_CONSOLES = {
+    "cn-": "https://console.amazonaws.cn",
+    "us-gov-": "https://console.amazonaws-us-gov.com",
+    "": "https://console.aws.amazon.com",
+}
+
+
+def status(job: dict[str, Any], region: str) -> Status:
+    """Read one entry of DescribeJobs.
+
+    Parameters
+    ----------
+    region
+        For the console's address; ``""`` where there is no console.
+    """
+    state = State(job["status"])
+    diagnosis = diagnose(job) if state is State.FAILED else None
+    said = reasons(job) + ([diagnosis.hint] if diagnosis and diagnosis.hint else [])
+    return Status(
+        state=state,
+        reason="; ".join(said),
+        loss=diagnosis.loss if diagnosis else None,
+        exit_code=exit_code(job),
+        attempt=_attempt(job, state),
+        created_at=_seconds(job.get("createdAt")),
+        started_at=_seconds(job.get("startedAt")),
+        stopped_at=_seconds(job.get("stoppedAt")),
+        given=_given(job),
+        log=log_stream(job)[1],
+        url=_url(job["jobId"], region) if region else "",
+    )
+
+
+def log_stream(job: dict[str, Any]) -> tuple[str, str]:
+    """Return the log group and stream of the last container, ``""`` where there is none yet."""
+    container = job.get("container", {})
+    last = (job.get("attempts") or [{}])[-1].get("container", {})
+    options = container.get("logConfiguration", {}).get("options", {})
+    stream = container.get("logStreamName") or last.get("logStreamName") or ""
+    return options.get("awslogs-group", LOG_GROUP), stream
+
+
+def _attempt(job: dict[str, Any], state: State) -> int:
+    ended = sum("stoppedAt" in attempt for attempt in job.get("attempts", ()))
+    return max(ended, 1) if state.final else ended + 1
+
+
+def _given(job: dict[str, Any]) -> dict[str, Any]:
+    container = job.get("container", {})
+    wanted = {r["type"]: r["value"] for r in container.get("resourceRequirements", ())}
+    found = {
+        "cpu": _number(float, wanted.get("VCPU", container.get("vcpus"))),
+        "memory": _number(int, wanted.get("MEMORY", container.get("memory"))),
+        "gpu": _number(int, wanted.get("GPU", 0)),
+        "image": container.get("image"),
+        "host": container.get("instanceType"),
+        "queue": job.get("jobQueue", "").rpartition("/")[2],
+        "platform": next(iter(job.get("platformCapabilities", ())), None),
+    }
+    return {name: value for name, value in found.items() if value not in (None, "")}
+
+
+def _number(kind: type, value: Any) -> Any:
+    return None if value is None else kind(value)
+
+
+def _seconds(milliseconds: Any) -> float | None:
+    return milliseconds / 1000 if milliseconds else None
+
+
+def _url(job_id: str, region: str) -> str:
+    console = next(url for prefix, url in _CONSOLES.items() if region.startswith(prefix))
+    return f"{console}/batch/home?region={region}#jobs/detail/{job_id}"

@@ -1,0 +1,115 @@
+"""The two ports of a backend: where objects live, and what runs jobs.
+
+`local` and `aws` implement them; above this line nobody knows which one it is. Both pass the
+same contract suite.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from nbbatch.facts import Status
+from nbbatch.options import Options
+from nbbatch.wire.store import Store
+
+MASK = "********"
+
+
+class ClientStore(Store, Protocol):
+    """The port of both sides, and what only the client needs."""
+
+    def list(self, prefix: str) -> Iterator[tuple[str, int, float]]:
+        """Yield (key, size in bytes, last modified in seconds since the epoch) under `prefix`."""
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Remove objects; those that don't exist are passed over."""
+
+    def environment(self) -> Mapping[str, str]:
+        """Return what the job must know to open this store (`wire.keys.ENV_STORE` and others)."""
+
+
+@dataclass(frozen=True)
+class Launch:
+    """All that a runner needs to start one job; its objects are already in the store.
+
+    Attributes
+    ----------
+    environment
+        Given to the container as it is.
+    secret
+        The names in `environment` whose values are never shown.
+    worker
+        SHA-256 of the worker's zip, which is in the store under `wire.keys.worker`.
+    directory
+        The kernel's working directory, where the backend runs on the same machine.
+    """
+
+    job_id: str
+    name: str
+    options: Options
+    environment: Mapping[str, str] = field(repr=False)
+    worker: str
+    secret: frozenset[str] = frozenset()
+    directory: str = ""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request as it would be sent: for ``--dry-run``."""
+
+    service: str
+    operation: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Runner(Protocol):
+    """Starts jobs, says how they are, stops them."""
+
+    #: Seconds between two calls of `describe` while jobs are young; the watcher slows down.
+    poll_seconds: float
+
+    def check(self, options: Options) -> None:
+        """Refuse options that this backend can't honour, before anything is written.
+
+        Raises
+        ------
+        OptionError
+            What is wrong with which option, and the nearest that would do.
+        """
+
+    def start(self, launch: Launch) -> str:
+        """Start a job and return the backend's own id of it; never starts it twice.
+
+        Raises
+        ------
+        BackendError
+            The job was not started.
+        """
+
+    def describe(self, ids: Sequence[str]) -> Mapping[str, Status]:
+        """Return what is known about jobs, by the backend's ids; unknown ones are left out."""
+
+    def stop(self, ids: Sequence[str], reason: str) -> None:
+        """Ask jobs to end (SIGTERM, then SIGKILL); those that have ended are passed over."""
+
+    def log(self, id_: str) -> Iterator[str]:
+        """Yield the lines of the container's own log: what the worker itself could not say."""
+
+    def plan(self, launch: Launch) -> Sequence[Call]:
+        """Return the requests that `start` would send, secrets masked; sends none."""
+
+
+@dataclass(frozen=True)
+class Backend:
+    """A store and a runner that know each other's jobs."""
+
+    name: str
+    store: ClientStore
+    runner: Runner
+
+
+def masked(environment: Mapping[str, str], secret: frozenset[str]) -> dict[str, str]:
+    """Copy `environment` with the secret values covered."""
+    return {name: MASK if name in secret else value for name, value in environment.items()}

@@ -1,0 +1,188 @@
+"""What lies on disk about one local job, as the kernel makes and reads it."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from nbbatch.backends.local.supervise import processes
+from nbbatch.backends.local.supervise.record import (
+    LOCK_FILE,
+    STATE_FILE,
+    STOP_FILE,
+    Record,
+    log_name,
+)
+from nbbatch.facts import Loss, State, Status
+
+#: What the kernel knew when it started the job; nothing secret.
+_LAUNCH_FILE = "launch.json"
+#: Longest line of a log; longer ones are cut in pieces, as CloudWatch does.
+_LINE = 1 << 18
+_NEVER_STARTED = "the job was never started: the process that was about to start it died"
+_DIED = "the job's supervisor (process {}) died: it was killed, or the machine was restarted"
+
+
+class JobFolder:
+    """The folder of one job.
+
+    Its lock says that somebody answers for the job. It belongs to the open file, not to a
+    process: the supervisor inherits it from the kernel without a gap, and it ends with its last
+    holder, however that one ends.
+
+    Parameters
+    ----------
+    path
+        ``home/local/<job id>``.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def create(self, submitted_at: float, about: Mapping[str, Any]) -> int | None:
+        """Make the folder, complete and locked from the moment it can be seen.
+
+        Returns
+        -------
+        int or None
+            The descriptor that holds the lock; None where the folder is there already.
+        """
+        pending = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}")
+        lock = -1
+        try:
+            pending.mkdir(mode=0o700, parents=True)
+            lock = _open_lock(pending)
+            with contextlib.suppress(OSError):
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            (pending / _LAUNCH_FILE).write_text(json.dumps(about))
+            Record(str(pending), attempt=1, submitted_at=submitted_at).enter("SUBMITTED")
+            pending.rename(self.path)
+        except BaseException as error:
+            shutil.rmtree(pending, ignore_errors=True)
+            if lock >= 0:
+                os.close(lock)
+            if isinstance(error, OSError) and error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+                return None
+            raise
+        return lock
+
+    def remove(self) -> None:
+        """Forget the job."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def status(self) -> Status | None:
+        """Say how the job is; None where there is no job.
+
+        A job whose supervisor has died is ended here, for good.
+        """
+        facts = self._facts()
+        if facts is None:
+            return None
+        if not State(facts["state"]).final:
+            facts = self._heir(facts) or facts
+        return self._status(facts)
+
+    def stop(self, reason: str) -> None:
+        """Leave word that the job is to end."""
+        pending = self.path / f"{STOP_FILE}.{secrets.token_hex(4)}"
+        try:
+            pending.write_text(reason, encoding="utf-8", errors="replace")
+            pending.rename(self.path / STOP_FILE)
+        except OSError:
+            pending.unlink(missing_ok=True)
+            # On a full disk there is a way to say it without a file.
+            self._signal()
+
+    def log(self) -> Iterator[str]:
+        """Yield the lines of the last attempt's output."""
+        attempt = (self._facts() or {}).get("attempt", 1)
+        with contextlib.suppress(FileNotFoundError):
+            path = self.path / log_name(attempt)
+            with path.open(encoding="utf-8", errors="replace", newline="\n") as file:
+                while line := file.readline(_LINE):
+                    yield line.rstrip("\r\n")
+
+    def _facts(self) -> dict[str, Any] | None:
+        try:
+            return dict(json.loads((self.path / STATE_FILE).read_bytes()))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        # It is being written over in place, the last resort on a full disk.
+        except ValueError:
+            return {"state": "RUNNING"}
+
+    def _heir(self, facts: dict[str, Any]) -> dict[str, Any] | None:
+        """Return the last facts of a job for which nobody answers; None while somebody does."""
+        lock = _open_lock(self.path)
+        try:
+            if _is_held(lock, facts):
+                return None
+            latest = self._facts() or facts
+            return latest if State(latest["state"]).final else self._bury(latest)
+        finally:
+            os.close(lock)
+
+    def _bury(self, facts: dict[str, Any]) -> dict[str, Any]:
+        supervisor = facts.get("supervisor")
+        reason = _DIED.format(supervisor) if supervisor else _NEVER_STARTED
+        if "worker" in facts:
+            processes.end_session(facts["worker"], facts.get("worker_started", ""))
+        record = Record(str(self.path), **facts)
+        with contextlib.suppress(OSError):
+            record.enter("FAILED", reason=reason, loss=Loss.UNKNOWN.value, exit_code=None)
+        return record.facts
+
+    def _signal(self) -> None:
+        facts = self._facts() or {}
+        lock = _open_lock(self.path)
+        try:
+            if "supervisor" in facts and _is_held(lock, facts):
+                processes.send(facts["supervisor"], processes.SIGTERM)
+        finally:
+            os.close(lock)
+
+    def _status(self, facts: Mapping[str, Any]) -> Status:
+        loss = facts.get("loss")
+        attempt = facts.get("attempt", 1)
+        return Status(
+            state=State(facts["state"]),
+            reason=facts.get("reason") or "",
+            loss=Loss(loss) if loss else None,
+            exit_code=facts.get("exit_code"),
+            attempt=attempt,
+            created_at=facts.get("submitted_at"),
+            started_at=facts.get("running_at"),
+            stopped_at=facts.get("succeeded_at", facts.get("failed_at")),
+            given=self._given(),
+            log=str(self.path / log_name(attempt)),
+        )
+
+    def _given(self) -> Mapping[str, Any]:
+        try:
+            return dict(json.loads((self.path / _LAUNCH_FILE).read_bytes())["given"])
+        except (OSError, ValueError, KeyError):
+            return {}
+
+
+def _open_lock(folder: Path) -> int:
+    return os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+
+def _is_held(lock: int, facts: Mapping[str, Any]) -> bool:
+    """Tell whether another one holds the lock; if not, this call takes it."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    # A filesystem without locks (some network disks): its process number is the next best sign.
+    except OSError:
+        return processes.exists(facts.get("supervisor"))
+    return False

@@ -1,0 +1,206 @@
+"""Runs jobs as processes of this machine, each under a supervisor that outlives the kernel."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from nbbatch.backends.base import Call, ClientStore, Launch, masked
+from nbbatch.backends.local import machine
+from nbbatch.backends.local.errors import as_backend_errors
+from nbbatch.backends.local.folder import JobFolder
+from nbbatch.backends.local.supervise.attempt import DEFAULTS
+from nbbatch.backends.local.supervise.record import LOCK_FD
+from nbbatch.backends.local.workers import unpacked
+from nbbatch.errors import InvalidRequestError, OptionError
+from nbbatch.facts import Status
+from nbbatch.options import Options
+from nbbatch.wire import keys, spec
+
+#: Variables of the kernel's own that say which job it is itself; not those of its jobs.
+_OWN = ("NBBATCH_", "AWS_BATCH_")
+#: Where it runs, in the words of Batch.
+_PLACE = "local"
+#: Seconds between SIGTERM and SIGKILL, as on ECS.
+GRACE = 30.0
+_SUPERVISOR = str(Path(__file__).resolve().with_name("supervisor.py"))
+
+
+class LocalRunner:
+    """The runner port on this machine.
+
+    Parameters
+    ----------
+    home
+        nbbatch's own directory; jobs are under ``local``, workers under ``worker``.
+    store
+        Where the worker's zip is.
+    grace
+        Seconds between SIGTERM and SIGKILL.
+    """
+
+    poll_seconds = 0.02
+
+    def __init__(self, home: Path, store: ClientStore, grace: float = GRACE) -> None:
+        self._home = home.absolute()
+        self._store = store
+        self._grace = grace
+        #: Jobs that have ended don't change; their files are read once.
+        self._ended: dict[str, Status] = {}
+
+    def check(self, options: Options) -> None:
+        """Refuse what can't work; see `nbbatch.backends.base.Runner.check`."""
+        if options.executable and shutil.which(options.executable) is None:
+            raise OptionError(
+                f"executable = {options.executable!r} can't be used",
+                "there is no such program on this machine",
+                "leave --executable out to run with the kernel's own Python",
+            )
+
+    def start(self, launch: Launch) -> str:
+        """Start a job and return its id; see `nbbatch.backends.base.Runner.start`."""
+        with as_backend_errors():
+            self._start(launch)
+        return launch.job_id
+
+    def describe(self, ids: Sequence[str]) -> Mapping[str, Status]:
+        """Return what is known about jobs; see `nbbatch.backends.base.Runner.describe`."""
+        found = {id_: self._describe(id_) for id_ in ids}
+        return {id_: status for id_, status in found.items() if status is not None}
+
+    def stop(self, ids: Sequence[str], reason: str) -> None:
+        """Ask jobs to end; see `nbbatch.backends.base.Runner.stop`."""
+        with as_backend_errors():
+            for id_, status in self.describe(ids).items():
+                if not status.state.final:
+                    self._folder(id_).stop(reason)
+
+    def log(self, id_: str) -> Iterator[str]:
+        """Yield the lines of the last attempt's output."""
+        return self._folder(id_).log() if _is_name(id_) else iter(())
+
+    def plan(self, launch: Launch) -> Sequence[Call]:
+        """Return the process that `start` would start; its environment adds to the kernel's."""
+        program = self._home / "worker" / launch.worker / "__main__.py"
+        parameters = {
+            "command": [_executable(launch.options), str(program)],
+            "directory": _directory(launch),
+            "environment": masked(self._added(launch), launch.secret),
+            "attempts": launch.options.retries + 1,
+            "timeout": launch.options.timeout,
+            "given": machine.given(launch.options, os.environ),
+        }
+        return [Call("local", "spawn", parameters)]
+
+    def _start(self, launch: Launch) -> None:
+        directory = _directory(launch)
+        if not Path(directory).is_dir():
+            raise InvalidRequestError(
+                "the job was not started",
+                f"its working directory does not exist: {directory}",
+                "change to one that does: %cd ~",
+            )
+        worker = unpacked(self._home, self._store, launch.worker)
+        now = time.time()
+        about = {"name": launch.name, "given": machine.given(launch.options, os.environ)}
+        folder = self._folder(launch.job_id)
+        lock = folder.create(now, about)
+        if lock is None:
+            return
+        try:
+            arguments = self._arguments(launch, directory, worker, now)
+            _spawn(arguments, self._environment(launch), lock)
+        except BaseException:
+            folder.remove()
+            raise
+        finally:
+            os.close(lock)
+
+    def _arguments(self, launch: Launch, directory: str, worker: Path, now: float) -> list[str]:
+        options = launch.options
+        limit = options.memory << 20 if machine.limits_memory() else 0
+        plan = {
+            "folder": self._folder(launch.job_id).path,
+            "directory": directory,
+            "executable": _executable(options),
+            # By its file: a folder is run through `runpy`, which takes a while to load.
+            "worker": worker / "__main__.py",
+            "attempts": options.retries + 1,
+            "attempt_name": keys.ENV_BATCH_ATTEMPT,
+            "final_code": spec.EXIT_REFUSED,
+            "timeout": options.timeout or 0,
+            "memory": limit,
+            "grace": self._grace,
+            "submitted_at": now,
+        }
+        return [f"{name}={value}" for name, value in plan.items()]
+
+    def _environment(self, launch: Launch) -> dict[str, str]:
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith(_OWN)}
+        return {**inherited, **self._added(launch)}
+
+    def _added(self, launch: Launch) -> dict[str, str]:
+        return {
+            **machine.visible(launch.options, os.environ),
+            **launch.environment,
+            keys.ENV_BATCH_JOB: launch.job_id,
+            keys.ENV_BATCH_QUEUE: _PLACE,
+            keys.ENV_BATCH_CE: _PLACE,
+            keys.ENV_GIVEN: json.dumps(machine.given(launch.options, os.environ)),
+        }
+
+    def _describe(self, id_: str) -> Status | None:
+        if id_ in self._ended:
+            return self._ended[id_]
+        status = self._folder(id_).status() if _is_name(id_) else None
+        if status is not None and status.state.final:
+            self._ended[id_] = status
+        return status
+
+    def _folder(self, id_: str) -> JobFolder:
+        return JobFolder(self._home / _PLACE / id_)
+
+
+def _spawn(arguments: list[str], environment: Mapping[str, str], lock: int) -> None:
+    """Start the supervisor; nothing of this process but the lock goes with it."""
+    python = sys.executable or "python3"
+    pid = os.posix_spawnp(
+        python,
+        [python, "-I", "-S", _SUPERVISOR, *arguments],
+        environment,
+        file_actions=[
+            (os.POSIX_SPAWN_DUP2, lock, LOCK_FD),
+            *((os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in range(3)),
+        ],
+        setsid=True,
+        setsigdef=DEFAULTS,
+        setsigmask=(),
+    )
+    # It forks at once and ends: the wait is short, but nobody should wait for it here.
+    threading.Thread(target=_collect, args=(pid,), daemon=True).start()
+
+
+def _collect(pid: int) -> None:
+    # Whoever waits for any child may have been faster.
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, 0)
+
+
+def _directory(launch: Launch) -> str:
+    return launch.directory or str(Path.cwd())
+
+
+def _executable(options: Options) -> str:
+    return options.executable or sys.executable or "python3"
+
+
+def _is_name(id_: str) -> bool:
+    """Tell whether `id_` can be a job of this runner, and is no path to somewhere else."""
+    return bool(id_) and not id_.startswith(".") and "/" not in id_ and "\0" not in id_

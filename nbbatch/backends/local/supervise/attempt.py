@@ -1,0 +1,212 @@
+"""One attempt: spawn the job's process, watch it, end what is left of it."""
+
+import os
+import time
+
+from . import processes
+from .record import log_name
+from .stop import Stop
+
+#: Seconds between two looks at the job: at its memory, its time, whether it is to stop.
+LOOK = 0.05
+#: The same while its memory is above this part of the limit.
+LOOK_NEAR, NEAR = 0.01, 0.75
+#: Looking may take this part of one core, unless it had to wait longer than this for that.
+LOAD, LOOK_MOST = 0.02, 1.0
+#: Seconds that the rest of a job has to tell its story after its largest process was killed.
+LAST_WORDS = 5.0
+#: Signals that an interpreter may have been told to ignore; the job starts with the defaults.
+DEFAULTS = (1, 2, 3, 13, 15, 25)
+OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
+
+
+class Plan:
+    """What the runner asked for, in `key=value` arguments."""
+
+    def __init__(self, arguments: "list[str]") -> None:
+        given = dict(argument.split("=", 1) for argument in arguments)
+        self.folder = given["folder"]
+        self.directory = given["directory"]
+        self.executable = given["executable"]
+        self.worker = given["worker"]
+        self.attempts = int(given["attempts"])
+        self.attempt_name = given["attempt_name"]
+        self.final_code = int(given["final_code"])
+        self.timeout = float(given["timeout"])
+        self.memory = int(given["memory"])
+        self.grace = float(given["grace"])
+        self.submitted_at = float(given["submitted_at"])
+
+
+class Ending:
+    """How an attempt ended; `loss` is empty where it succeeded."""
+
+    def __init__(self, loss: str, reason: str, code: "int | None", final: bool = False) -> None:
+        self.loss = loss
+        self.reason = reason
+        self.code = code
+        #: Whether no further attempt may follow.
+        self.final = final or not loss
+
+
+class Attempt:
+    """One process tree and its limits.
+
+    Parameters
+    ----------
+    plan
+        What was asked for.
+    number
+        Of this attempt, from 1.
+    stop
+        Says when it is to end early.
+    """
+
+    def __init__(self, plan: Plan, number: int, stop: Stop) -> None:
+        self._plan = plan
+        self._number = number
+        self._stop = stop
+        self._verdict: Ending | None = None
+        self._kill_at = float("inf")
+        self._victims: set[int] = set()
+        self._look = LOOK
+
+    def spawn(self) -> int:
+        """Start the job's process and return its number.
+
+        Raises
+        ------
+        OSError
+            It can't be started.
+        """
+        os.chdir(self._plan.directory)
+        log = os.path.join(self._plan.folder, log_name(self._number))
+        appending = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        self.pid = os.posix_spawnp(
+            self._plan.executable,
+            [self._plan.executable, self._plan.worker],
+            {**os.environ, self._plan.attempt_name: str(self._number)},
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 1, log, appending, 0o600),
+                (os.POSIX_SPAWN_DUP2, 1, 2),
+            ],
+            setsid=True,
+            setsigdef=DEFAULTS,
+            setsigmask=(),
+        )
+        self._started = time.monotonic()
+        return self.pid
+
+    def watch(self) -> Ending:
+        """Wait until the process has ended, end it where it must, and say how it was."""
+        waiter = _Waiter(self.pid)
+        status = None
+        while status is None:
+            waiter.wait(self._look)
+            status = processes.reap().get(self.pid)
+            if status is None:
+                self._judge()
+        waiter.close()
+        processes.end_below(os.getpid(), self.pid)
+        return self._ending(status)
+
+    def _judge(self) -> None:
+        now = time.monotonic()
+        if now >= self._kill_at:
+            processes.kill_below(os.getpid(), self.pid)
+        elif self._verdict is None:
+            self._check_stop()
+            self._check_time(now)
+        if self._plan.memory:
+            self._check_memory(now)
+
+    def _check_stop(self) -> None:
+        reason = self._stop.reason()
+        if reason:
+            self._terminate(Ending("cancelled", reason, None, final=True))
+
+    def _check_time(self, now: float) -> None:
+        # Not tried again, as on Batch:
+        # https://docs.aws.amazon.com/batch/latest/userguide/job_timeouts.html
+        if self._plan.timeout and now - self._started >= self._plan.timeout:
+            reason = "Job attempt duration exceeded timeout"
+            self._terminate(Ending("timeout", reason, None, final=True))
+
+    def _terminate(self, verdict: Ending) -> None:
+        if self._verdict is None:
+            self._verdict = verdict
+            self._kill_at = time.monotonic() + self._plan.grace
+            processes.send_group(self.pid, processes.SIGTERM)
+
+    def _check_memory(self, now: float) -> None:
+        from . import memory
+
+        limit = self._plan.memory
+        each = memory.used(os.getpid(), self._victims)
+        total = sum(each.values())
+        if total > limit:
+            total = memory.shared_out(each)
+        if total > limit:
+            self._kill_largest(each)
+        near = total > NEAR * limit
+        slow = min((time.monotonic() - now) / LOAD, LOOK_MOST)
+        self._look = max(LOOK_NEAR if near else LOOK, slow)
+
+    def _kill_largest(self, each: "dict[int, int]") -> None:
+        """Do as the kernel does when a container is out of memory.
+
+        The rest of the tree, which is small, may still say what happened.
+        """
+        victim = max(each, key=lambda pid: each[pid])
+        self._victims.add(victim)
+        if self._verdict is None:
+            self._verdict = Ending("memory", OUT_OF_MEMORY, 137)
+            self._kill_at = time.monotonic() + LAST_WORDS
+        processes.send(victim, processes.SIGKILL)
+
+    def _ending(self, status: int) -> Ending:
+        code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
+        verdict = self._verdict
+        if verdict is not None:
+            verdict.code = code if verdict.code is None else verdict.code
+            return verdict
+        if not code:
+            return Ending("", "", 0)
+        return Ending("exit", exit_reason(code), code, final=code == self._plan.final_code)
+
+
+class _Waiter:
+    """Waits for the end of one child, for a time."""
+
+    def __init__(self, pid: int) -> None:
+        self._end = -1
+        try:
+            self._end = os.pidfd_open(pid)
+        # Not on this system.
+        except (AttributeError, OSError):
+            pass
+
+    def wait(self, seconds: float) -> None:
+        if self._end < 0:
+            time.sleep(min(seconds, LOOK_NEAR))
+            return
+        import select
+
+        select.select([self._end], [], [], seconds)
+
+    def close(self) -> None:
+        if self._end >= 0:
+            os.close(self._end)
+
+
+def exit_reason(code: int) -> str:
+    """Say what an exit code means; above 128 it is the signal that ended the process."""
+    from signal import Signals
+
+    if code > 128:
+        try:
+            return f"killed by {Signals(code - 128).name} (exit code {code})"
+        except ValueError:
+            pass
+    return f"exit code {code}"

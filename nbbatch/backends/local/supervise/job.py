@@ -1,0 +1,82 @@
+"""All attempts of one job, from its first state to its last."""
+
+import os
+
+from . import processes
+from .attempt import Attempt, Ending, Plan
+from .record import LOCK_FD, Record
+from .stop import Stop
+
+#: As shells have it for a command that can't be found.
+CANNOT_START = 127
+
+
+def main(arguments: "list[str]") -> int:
+    """Run the job that the arguments describe, in the environment that it is to have."""
+    if os.fork():
+        # The kernel collects this process at once; the other one is no child of the kernel's.
+        os._exit(0)
+    os.set_inheritable(LOCK_FD, False)
+    _close_others()
+    Job(Plan(arguments)).run()
+    return 0
+
+
+def _close_others() -> None:
+    for name in os.listdir("/dev/fd"):
+        if int(name) > LOCK_FD:
+            try:
+                os.close(int(name))
+            # The one that the listing itself had used.
+            except OSError:
+                pass
+
+
+class Job:
+    """The states of one job.
+
+    Parameters
+    ----------
+    plan
+        What was asked for.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._stop = Stop(plan.folder)
+        self._record = Record(plan.folder, supervisor=os.getpid(), submitted_at=plan.submitted_at)
+
+    def run(self) -> None:
+        """Make as many attempts as it takes, and note how the last one ended."""
+        for number in range(1, self._plan.attempts + 1):
+            ending = self._attempt(number)
+            if ending.final:
+                break
+        state = "FAILED" if ending.loss else "SUCCEEDED"
+        loss = ending.loss or None
+        self._note(state, reason=ending.reason, loss=loss, exit_code=ending.code)
+
+    def _attempt(self, number: int) -> Ending:
+        if self._stop.reason():
+            return Ending("cancelled", self._stop.reason(), None, final=True)
+        self._note("RUNNABLE", attempt=number)
+        attempt = Attempt(self._plan, number, self._stop)
+        self._note("STARTING")
+        try:
+            pid = attempt.spawn()
+        except OSError as error:
+            cause = f"{error.filename or self._plan.executable}: {error.strerror}"
+            return Ending("image", f"CannotStartContainerError: {cause}", CANNOT_START)
+        self._note("RUNNING", worker=pid, worker_started=processes.started(pid))
+        # Late, for what they import: by now the job itself is on its way.
+        processes.adopt_orphans()
+        self._stop.listen()
+        return attempt.watch()
+
+    def _note(self, state: str, **facts: object) -> None:
+        try:
+            self._record.enter(state, **facts)
+        # A full disk must not end the job. Where even the last state can't be written, the
+        # runner finds the lock free and no final state.
+        except OSError:
+            pass

@@ -1,0 +1,78 @@
+"""A function call as a job: what `@batch` does on this side."""
+
+from __future__ import annotations
+
+import linecache
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from nbbatch.capture.values import Scene, capture_call
+from nbbatch.follow import Follower, fitting_emitter, follow
+from nbbatch.futures.job import Job
+from nbbatch.futures.tracker import Observer
+from nbbatch.session import Work, current_session
+from nbbatch.wire.spec import JobSpec
+
+__all__ = ["call", "cell_label", "submit"]
+
+
+def submit(
+    function: Callable[..., Any],
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    options: Mapping[str, Any],
+    observer: Observer | None = None,
+) -> Job[Any]:
+    """Start a call as a job and return it.
+
+    Raises
+    ------
+    NbbatchError
+        It was not started; nothing of it is left behind.
+    """
+    session = current_session()
+    merged = session.options(options)
+    scene = Scene(Path.cwd(), label=cell_label)
+    captured = capture_call(function, args, kwargs, scene)
+    name = merged.name or tidy_name(getattr(function, "__name__", "function"))
+    spec = JobSpec(kind="call", name=name)
+    return session.submit(Work(spec, captured), merged, observer)
+
+
+def call(
+    function: Callable[..., Any],
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    options: Mapping[str, Any],
+) -> Any:
+    """Run a call as a job, show it, and return its value.
+
+    Raises
+    ------
+    BaseException
+        What the function raised, or why there is no value.
+    """
+    follower = Follower()
+    job = submit(function, args, kwargs, options, follower)
+    follow(job, follower, fitting_emitter(), detachable=False)
+    return job.result()
+
+
+def tidy_name(text: str) -> str:
+    """Make a job's name of any text: what Batch does not allow becomes ``-``."""
+    return re.sub(r"[^A-Za-z0-9_]+", "-", text).strip("-_")[:100] or "job"
+
+
+def cell_label(filename: str) -> str | None:
+    """Return what the notebook calls a code object's file, e.g. ``In[3]``; None for real files."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    if shell is None:
+        return None
+    named = shell.compile.format_code_name(filename)
+    if named is not None:
+        return f"{named[1]}"
+    return "the notebook" if filename in linecache.cache and filename.startswith("<") else None

@@ -1,0 +1,149 @@
+"""Which names a piece of plain Python reads from around it, and which it binds.
+
+Where the flow is uncertain, a name counts as read. There is one exception: what a function or a
+class calls by its own name is itself, though a decorator or a metaclass could call it so early
+that the name still has its value from before.
+"""
+
+from __future__ import annotations
+
+import ast
+import warnings
+from dataclasses import dataclass
+from types import CodeType, ModuleType
+from typing import TYPE_CHECKING, Final, cast
+
+from nbbatch.capture.bytecode import function_globals, index_functions
+from nbbatch.capture.flow import Flow
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterable, Mapping
+
+__all__ = [
+    "CellNames",
+    "analyse",
+    "analyse_tree",
+    "compile_tree",
+    "function_globals",
+    "parse",
+    "wanted",
+]
+
+_FLAGS: Final = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+_NAMESPACE_CALLS: Final = frozenset({"exec", "eval", "globals"})
+_OWN_NAMESPACE_CALLS: Final = frozenset({"locals", "vars"})
+#: A module's own attributes: the other side has its own.
+_MODULE_OWN: Final = frozenset(vars(ModuleType(""))) | {"__builtins__", "__file__"}
+
+
+@dataclass(frozen=True)
+class CellNames:
+    """What a cell does with the names around it.
+
+    Attributes
+    ----------
+    reads
+        Names that may be looked up outside the cell, builtins among them.
+    binds
+        Names that may be bound at top level, by a function's ``global`` too.
+    deletes
+        Names that may be deleted at top level.
+    imports
+        Top-level names of the modules imported anywhere in the cell.
+    star_imports
+        Modules imported with ``*``, in order; what they bind is not known here.
+    dynamic
+        Whether names are looked up by ``exec``, ``eval``, ``globals()``, ``locals()`` or
+        ``vars()``, so that `reads` may lack some.
+    """
+
+    reads: frozenset[str]
+    binds: frozenset[str]
+    deletes: frozenset[str]
+    imports: frozenset[str]
+    star_imports: tuple[str, ...]
+    dynamic: bool
+
+
+def analyse(source: str) -> CellNames:
+    """Say which names `source`, plain Python, reads and binds.
+
+    Raises
+    ------
+    SyntaxError
+        `source` does not compile.
+    """
+    tree = parse(source)
+    return analyse_tree(tree, compile_tree(tree))
+
+
+def analyse_tree(tree: ast.Module, *code: CodeType) -> CellNames:
+    """Do as `analyse` for a parsed cell; `code` has all its functions, compiled."""
+    scopes = Flow(index_functions(*code)).run(tree.body)
+    mentions = _Mentions()
+    for node in ast.walk(tree):
+        mentions.note(node)
+    return CellNames(
+        frozenset(scopes.reads),
+        frozenset(scopes.binds),
+        frozenset(scopes.deletes),
+        frozenset(mentions.imports),
+        tuple(mentions.stars),
+        mentions.dynamic,
+    )
+
+
+def parse(source: str, filename: str = "<cell>") -> ast.Module:
+    """Parse a cell, top-level ``await`` allowed."""
+    with warnings.catch_warnings():
+        # A doubtful escape is worth one warning, where the cell runs.
+        warnings.simplefilter("ignore")
+        flags = _FLAGS | ast.PyCF_ONLY_AST
+        tree = compile(source, filename, "exec", flags, dont_inherit=True)
+    return cast("ast.Module", tree)
+
+
+def compile_tree(tree: ast.Module, filename: str = "<cell>") -> CodeType:
+    """Compile a parsed cell as it will run: top-level ``await`` allowed, assertions on."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        code = compile(tree, filename, "exec", _FLAGS, dont_inherit=True, optimize=0)
+    return cast("CodeType", code)
+
+
+def wanted(
+    names: CellNames | Iterable[str],
+    namespace: Mapping[str, object],
+    hidden: Container[str] = (),
+) -> list[str]:
+    """Return the names read that `namespace` has and `hidden` has not, sorted."""
+    reads = set(names.reads if isinstance(names, CellNames) else names) - _MODULE_OWN
+    return sorted(name for name in reads if name in namespace and name not in hidden)
+
+
+class _Mentions:
+    """What is seen anywhere in a cell, whatever its flow."""
+
+    def __init__(self) -> None:
+        self.imports: set[str] = set()
+        self.stars: list[str] = []
+        self.dynamic = False
+
+    def note(self, node: ast.AST) -> None:
+        if isinstance(node, ast.Name):
+            self.dynamic |= node.id in _NAMESPACE_CALLS
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            # With an argument these look into that object.
+            self.dynamic |= node.func.id in _OWN_NAMESPACE_CALLS and not node.args
+        elif isinstance(node, ast.Import):
+            self.imports.update(alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            self._note_from(node)
+
+    def _note_from(self, node: ast.ImportFrom) -> None:
+        if node.module:
+            self.imports.add(node.module.partition(".")[0])
+        else:
+            self.imports.update(alias.name for alias in node.names if alias.name != "*")
+        if any(alias.name == "*" for alias in node.names):
+            self.stars.append("." * node.level + (node.module or ""))

@@ -1,0 +1,181 @@
+"""What must travel, as values: a cell's inputs, or a function with its arguments."""
+
+from __future__ import annotations
+
+import linecache
+import sys
+import warnings
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nbbatch.capture.modules import local_modules, pack
+from nbbatch.errors import CellError, NotPicklableError
+from nbbatch.wire import graph, spec
+from nbbatch.wire.blame import sentence
+from nbbatch.wire.graph import Graph, Item
+from nbbatch.wire.store import Buffer
+
+__all__ = ["Captured", "Scene", "capture_call", "capture_cell"]
+
+
+@dataclass(frozen=True)
+class Captured:
+    """Values ready to travel.
+
+    Attributes
+    ----------
+    graph
+        The values; its buffers are views into the kernel's own memory.
+    modules
+        The local modules that the values and the code import, packed; empty where none are.
+    places
+        The name of each to the directory in which it is here.
+    sources
+        Notebook cells that functions come from: file name to (label, text).
+    inputs
+        The names that travel.
+    """
+
+    graph: Graph
+    modules: bytes = b""
+    places: Mapping[str, str] = field(default_factory=dict)
+    sources: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    inputs: tuple[str, ...] = ()
+
+    def parts(self) -> list[Buffer]:
+        """Return the bytes in the order of an envelope's parts; the modules are last."""
+        parts = self.graph.parts()
+        return [*parts, self.modules] if self.modules else parts
+
+
+#: Tells what a notebook calls a code object's file, e.g. ``In[3]``; None for real files.
+Label = Callable[[str], "str | None"]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Where the code stands.
+
+    Attributes
+    ----------
+    directory
+        Where the notebook's own modules lie.
+    imports
+        Modules that the code imports by name.
+    label
+        Tells what the notebook calls its cells.
+    """
+
+    directory: Path
+    imports: Iterable[str] = ()
+    label: Label = lambda filename: None
+
+
+def capture_cell(
+    inputs: Sequence[str],
+    namespace: Mapping[str, Any],
+    scene: Scene,
+    optional: Container[str] = (),
+) -> Captured:
+    """Capture the values that a cell reads.
+
+    Parameters
+    ----------
+    inputs
+        Names to take from `namespace`.
+    optional
+        Those of `inputs` that the cell binds itself, and perhaps before it reads them: where
+        one does not pickle it stays here, with a warning.
+
+    Raises
+    ------
+    CellError
+        A name does not exist.
+    NotPicklableError
+        A value does not pickle; the message names the part at fault.
+    """
+    missing = [name for name in inputs if name not in namespace]
+    if missing:
+        raise CellError(
+            f"there is no variable {missing[0]}",
+            "--in names it, and the notebook has not bound it",
+            "run the cell that binds it first, or correct the name",
+        )
+    items = [(spec.VARIABLE, name, namespace[name]) for name in inputs]
+    return _captured(items, namespace, scene, optional)
+
+
+def capture_call(
+    function: Callable[..., Any],
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    scene: Scene,
+) -> Captured:
+    """Capture a function, the globals that it uses, and its arguments.
+
+    Raises
+    ------
+    NotPicklableError
+        The function or an argument does not pickle; the message names the part at fault.
+    """
+    items = [
+        (spec.FUNCTION, getattr(function, "__name__", "function"), function),
+        (spec.ARGUMENTS, "arguments", (tuple(args), dict(kwargs))),
+    ]
+    # Functions of other modules keep the globals of those: they may import relatively.
+    return _captured(items, vars(sys.modules["__main__"]), scene, ())
+
+
+def _captured(
+    items: list[Item], namespace: Any, scene: Scene, optional: Container[str]
+) -> Captured:
+    found = _dumped(items, namespace, optional)
+    modules = local_modules({*scene.imports, *found.modules}, search_dir=scene.directory)
+    return Captured(
+        graph=found,
+        modules=pack(modules) if modules else b"",
+        places={module.name: str(module.root) for module in modules},
+        sources=_sources(found.files, scene.label),
+        inputs=tuple(name for role, name, _, _ in found.records if role == spec.VARIABLE),
+    )
+
+
+def _dumped(items: list[Item], namespace: Any, optional: Container[str]) -> Graph:
+    left = list(items)
+    while True:
+        try:
+            return graph.dump(left, namespace)
+        # Pickling runs the values' own code: whatever it raises, the value is what can't travel.
+        except Exception as error:
+            item = getattr(error, "nbbatch_item", left[0])
+            if item[0] != spec.VARIABLE or item[1] not in optional:
+                raise _not_picklable(item, error) from error
+            reason = sentence(item[1], item[2], error)
+            warnings.warn(f"stays here: {reason}", RuntimeWarning, stacklevel=2)
+            left = [other for other in left if other is not item]
+
+
+def _not_picklable(item: Item, error: Exception) -> NotPicklableError:
+    role, name, value = item
+    what = f"{name} can't travel to the job"
+    hint = f"make {name} inside the cell, or leave out the part that does not pickle"
+    if role != spec.VARIABLE:
+        what, hint = f"the {role} can't travel to the job", "make that part inside the function"
+    return NotPicklableError(what, sentence(name, value, error), hint)
+
+
+def _sources(filenames: Iterable[str], label: Label) -> dict[str, tuple[str, str]]:
+    """Take the text of notebook cells along: the job has no file to look their lines up in."""
+    sources = {}
+    for filename in sorted(filenames):
+        text = "".join(linecache.getlines(filename))
+        if text and (label(filename) or filename.startswith("<")):
+            sources[filename] = (label(filename) or filename, text)
+    return sources
+
+
+def python_version() -> str:
+    """Return this Python's minor version, which bytecode is tied to."""
+    return f"{sys.version_info[0]}.{sys.version_info[1]}"

@@ -1,0 +1,250 @@
+"""Settings, resolved once to a frozen value: arguments > environment > file > Metaflow's.
+
+Own variables (``NBBATCH_*``) and the own file come first; a setting that neither has falls back
+to Metaflow's of the same meaning, from its variables or from its configuration file
+(``$METAFLOW_HOME/config_<METAFLOW_PROFILE>.json``).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nbbatch.errors import ConfigurationError
+from nbbatch.options import option_named, table
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+__all__ = ["Settings", "configured", "secret", "user_home"]
+
+BACKENDS = ("local", "aws")
+
+#: Settings beside the options: name, own variables first, then Metaflow's.
+_VARIABLES: dict[str, tuple[str, ...]] = {
+    "backend": ("NBBATCH_BACKEND",),
+    "s3_root": ("NBBATCH_S3_ROOT", "METAFLOW_DATASTORE_SYSROOT_S3"),
+    "region": ("NBBATCH_REGION", "AWS_REGION", "AWS_DEFAULT_REGION"),
+    "profile": ("NBBATCH_AWS_PROFILE", "AWS_PROFILE"),
+    "endpoint_url": ("NBBATCH_ENDPOINT_URL", "METAFLOW_S3_ENDPOINT_URL"),
+}
+_VARIABLES.update({option.name: option.environment for option in table()})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where jobs run and what they get unless they ask for something else.
+
+    Attributes
+    ----------
+    backend
+        ``"local"`` or ``"aws"``; without being set, ``"aws"`` where there is an `s3_root`.
+    s3_root
+        ``s3://bucket/prefix`` under which all objects of nbbatch lie.
+    home
+        Where nbbatch keeps its own files on this machine.
+    defaults
+        Options by name, checked.
+    sources
+        Where each setting came from, for ``%batch config``.
+    """
+
+    backend: str
+    home: Path
+    s3_root: str = ""
+    region: str | None = None
+    profile: str | None = None
+    endpoint_url: str | None = None
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    sources: Mapping[str, str] = field(default_factory=dict)
+
+
+def user_home(environ: Mapping[str, str]) -> Path:
+    """Return the folder of nbbatch's own files: ``$NBBATCH_HOME``, else ``~/.nbbatch``."""
+    given = environ.get("NBBATCH_HOME")
+    return Path(given).expanduser().absolute() if given else Path.home() / ".nbbatch"
+
+
+def configured(arguments: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
+    """Resolve all settings.
+
+    Parameters
+    ----------
+    arguments
+        What `nbbatch.configure` was called with; None values count as not given.
+
+    Raises
+    ------
+    ConfigurationError
+        A file that can't be read, an unknown setting in it, or a contradiction.
+    OptionError
+        An option's value is of the wrong kind or out of range.
+    """
+    home = user_home({**environ, **_home(arguments)})
+    found = _Found(_layers(arguments, environ, home))
+    s3_root = (found.text("s3_root") or "").rstrip("/")
+    backend = found.text("backend") or ("aws" if s3_root else "local")
+    _check(backend, s3_root, found.sources)
+    return Settings(
+        backend=backend,
+        home=home,
+        s3_root=_own_root(s3_root, found.sources.get("s3_root", "")),
+        region=found.text("region"),
+        profile=found.text("profile"),
+        endpoint_url=found.text("endpoint_url"),
+        defaults=found.options(),
+        sources=found.sources,
+    )
+
+
+def _home(arguments: Mapping[str, Any]) -> dict[str, str]:
+    return {"NBBATCH_HOME": str(arguments["home"])} if arguments.get("home") else {}
+
+
+#: A layer: a name for people, and how it says a setting by its name and variables.
+_Layer = tuple[str, Mapping[str, Any]]
+
+
+def _layers(arguments: Mapping[str, Any], environ: Mapping[str, str], home: Path) -> list[_Layer]:
+    """Return the layers, the first that has a setting wins; keys are setting names."""
+    return [
+        ("configure()", {k: v for k, v in arguments.items() if v is not None}),
+        ("environment", _from_variables(environ, own=True)),
+        (str(home / "config.toml"), _from_file(home / "config.toml", environ)),
+        ("environment", _from_variables(environ, own=False)),
+        ("Metaflow's configuration", _from_variables(_metaflow_file(environ), own=False)),
+    ]
+
+
+def _from_variables(values: Mapping[str, Any], *, own: bool) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, variables in _VARIABLES.items():
+        for variable in variables:
+            if variable.startswith("METAFLOW_") is not own and values.get(variable):
+                found.setdefault(name, values[variable])
+    return found
+
+
+def _from_file(path: Path, environ: Mapping[str, str]) -> dict[str, Any]:
+    try:
+        content = tomllib.loads(path.read_text())
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"{path} can't be read", str(error), "correct it") from error
+    profiles = content.pop("profiles", {})
+    wanted = environ.get("NBBATCH_PROFILE")
+    if wanted and wanted not in profiles:
+        known = ", ".join(sorted(profiles)) or "none"
+        raise ConfigurationError(
+            f"there is no profile {wanted!r} in {path}",
+            f"NBBATCH_PROFILE names it; the profiles there are: {known}",
+            f"add a section [profiles.{wanted}], or unset NBBATCH_PROFILE",
+        )
+    settings = {**content, **(profiles[wanted] if wanted else {})}
+    for name in settings:
+        if name not in _VARIABLES:
+            option_named(name)
+    return settings
+
+
+def _metaflow_file(environ: Mapping[str, str]) -> dict[str, Any]:
+    home = environ.get("METAFLOW_HOME") or os.path.expanduser("~/.metaflowconfig")
+    profile = environ.get("METAFLOW_PROFILE")
+    path = Path(home) / (f"config_{profile}.json" if profile else "config.json")
+    try:
+        content = json.loads(path.read_text())
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(
+            f"Metaflow's configuration {path} can't be read", str(error), "correct it"
+        ) from error
+    return content if isinstance(content, dict) else {}
+
+
+class _Found:
+    """Takes settings from the layers and remembers where each came from."""
+
+    def __init__(self, layers: list[_Layer]) -> None:
+        self._layers = layers
+        self.sources: dict[str, str] = {}
+
+    def text(self, name: str) -> str | None:
+        value = self._take(name)
+        return None if value is None else str(value)
+
+    def options(self) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        for option in table():
+            value = self._take(option.name)
+            if value is not None:
+                values[option.name] = option.take(value, self.sources[option.name])
+        return values
+
+    def _take(self, name: str) -> Any:
+        for source, values in self._layers:
+            if name in values:
+                self.sources[name] = source
+                return values[name]
+        return None
+
+
+def _check(backend: str, s3_root: str, sources: Mapping[str, str]) -> None:
+    if backend not in BACKENDS:
+        raise ConfigurationError(
+            f"there is no backend {backend!r}",
+            f"set in {sources.get('backend', 'the configuration')}",
+            "use local or aws",
+        )
+    if s3_root and not s3_root.startswith("s3://"):
+        raise ConfigurationError(
+            f"s3_root = {s3_root!r} is not a place in S3",
+            f"set in {sources['s3_root']}",
+            "for example NBBATCH_S3_ROOT=s3://my-bucket/nbbatch",
+        )
+    if backend == "aws" and not s3_root:
+        raise ConfigurationError(
+            "the aws backend has no bucket",
+            "no s3_root is configured",
+            "nbbatch.configure(s3_root='s3://my-bucket/nbbatch') or NBBATCH_S3_ROOT",
+        )
+
+
+def _own_root(s3_root: str, source: str) -> str:
+    """Keep apart from Metaflow's own objects where the root is Metaflow's."""
+    metaflow = s3_root and source not in ("configure()",) and s3_root.endswith("/metaflow")
+    return f"{s3_root}/nbbatch" if metaflow else s3_root
+
+
+def secret(home: Path) -> bytes:
+    """Return the user's secret, from which each job's key is derived; make it on first use.
+
+    It lies in a file that only the user can read and never leaves the machine.
+    """
+    path = home / "secret"
+    try:
+        return bytes.fromhex(path.read_text())
+    except FileNotFoundError:
+        pass
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    new = path.with_name(f"secret.{secrets.token_hex(4)}")
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_hex(32))
+    try:
+        # Two kernels may start at once: the first to link wins, both read the same.
+        os.link(new, path)
+    except FileExistsError:
+        pass
+    finally:
+        new.unlink()
+    return bytes.fromhex(path.read_text())

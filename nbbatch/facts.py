@@ -1,0 +1,153 @@
+"""The frozen facts about a job that the layers above the wire pass to each other.
+
+A runner reports a `Status`; the watcher merges it with the job's own story into `JobFacts` and
+publishes them; widgets draw them. Nothing here does anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+__all__ = ["Gpu", "JobFacts", "Loss", "State", "Status", "Usage"]
+
+
+class State(str, Enum):
+    """The states of an AWS Batch job, used by every backend.
+
+    https://docs.aws.amazon.com/batch/latest/userguide/job_states.html
+    """
+
+    SUBMITTED = "SUBMITTED"
+    PENDING = "PENDING"
+    RUNNABLE = "RUNNABLE"
+    STARTING = "STARTING"
+    RUNNING = "RUNNING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+
+    @property
+    def final(self) -> bool:
+        """Whether a job in this state will never leave it."""
+        return self in (State.SUCCEEDED, State.FAILED)
+
+    def __str__(self) -> str:
+        return self.value
+
+
+class Loss(str, Enum):
+    """Why a job ended without an outcome, as far as its backend can tell."""
+
+    MEMORY = "memory"
+    TIMEOUT = "timeout"
+    SPOT = "spot"
+    IMAGE = "image"
+    CANCELLED = "cancelled"
+    EXIT = "exit"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Status:
+    """What a runner knows about one job at one moment.
+
+    Attributes
+    ----------
+    state
+        As Batch names it.
+    reason
+        The backend's own words: Batch's ``statusReason`` and the container's ``reason``.
+    loss
+        The diagnosis, once `state` is FAILED; None while the job lives or where it succeeded.
+    exit_code
+        Of the last attempt's container; 128 + N where signal N killed it.
+    attempt
+        The attempt that runs or ran last, from 1.
+    created_at, started_at, stopped_at
+        Seconds since the epoch.
+    given
+        What was really allocated: ``cpu``, ``memory`` (MiB), ``gpu``, ``image``, ``host``, ...
+    log
+        Where the container's own log is, for `Runner.log`.
+    url
+        A page that shows the job, where there is one.
+    """
+
+    state: State
+    reason: str = ""
+    loss: Loss | None = None
+    exit_code: int | None = None
+    attempt: int = 1
+    created_at: float | None = None
+    started_at: float | None = None
+    stopped_at: float | None = None
+    given: Mapping[str, Any] = field(default_factory=dict)
+    log: str = ""
+    url: str = ""
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """One GPU at one moment: utilisation in percent, memory in bytes."""
+
+    name: str
+    utilization: float
+    memory: int
+    memory_total: int
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a job uses at one moment: cores (1.0 = one core busy), bytes.
+
+    `memory_limit` is None where nothing limits the job.
+    """
+
+    cpu: float = 0.0
+    memory: int = 0
+    memory_limit: int | None = None
+    disk: int = 0
+    gpus: tuple[Gpu, ...] = ()
+
+
+@dataclass(frozen=True)
+class JobFacts:
+    """All that is known about one job, as published after each change.
+
+    Attributes
+    ----------
+    asked, given
+        Resources as requested and as allocated (``cpu``, ``gpu``, ``memory`` in MiB, ...).
+    outcome
+        ``""`` while there is none; then ``"ok"``, ``"error"`` (the code raised), ``"cancelled"``
+        or ``"lost"``.
+    message
+        One line for people: why it waits, or why it ended so.
+    usage, peak
+        The latest sample, and the largest of each figure so far.
+    """
+
+    id: str
+    name: str
+    backend: str
+    state: State = State.SUBMITTED
+    batch_job_id: str = ""
+    attempt: int = 1
+    attempts: int = 1
+    asked: Mapping[str, Any] = field(default_factory=dict)
+    given: Mapping[str, Any] = field(default_factory=dict)
+    submitted_at: float = 0.0
+    started_at: float | None = None
+    stopped_at: float | None = None
+    outcome: str = ""
+    message: str = ""
+    usage: Usage | None = None
+    peak: Usage | None = None
+    url: str = ""
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing about the job will change any more."""
+        return bool(self.outcome)

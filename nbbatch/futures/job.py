@@ -1,0 +1,275 @@
+"""`Job`: a `concurrent.futures.Future` for work that runs elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections import deque
+from collections.abc import Generator
+from concurrent.futures import Future
+from dataclasses import replace
+from typing import Any, Generic, TypeVar
+
+from nbbatch.backends.base import Backend
+from nbbatch.errors import JobCancelledError, NbbatchError
+from nbbatch.facts import JobFacts, State
+from nbbatch.futures.diagnosis import diagnose, outcome_word
+from nbbatch.futures.registry import Record, Registry
+from nbbatch.futures.replay import outputs
+from nbbatch.futures.results import Results, load
+from nbbatch.futures.story import read_story
+from nbbatch.futures.tracker import Observer, Tracker
+from nbbatch.futures.watcher import Watcher
+from nbbatch.wire import spec
+
+__all__ = ["Job"]
+
+R = TypeVar("R")
+
+
+class Job(Future, Generic[R]):  # type: ignore[type-arg]
+    """One job: a future whose value is unpickled in the thread that first asks for it.
+
+    A cell's value is a dict of its variables; a function's is what it returned.
+    """
+
+    def __init__(
+        self,
+        tracker: Tracker,
+        backend: Backend,
+        watcher: Watcher,
+        key: bytes,
+        record: Record,
+        registry: Registry,
+    ) -> None:
+        super().__init__()
+        self._tracker = tracker
+        self._backend = backend
+        self._watcher = watcher
+        self._key = key
+        self._record = record
+        self._registry = registry
+        self._loading = threading.Lock()
+        self._results: Results | None = None
+        self._error: NbbatchError | None = None
+
+    def __repr__(self) -> str:
+        facts = self.facts
+        word = facts.outcome or facts.state
+        return f"<Job {facts.id} {facts.name}: {word}, on {facts.backend}>"
+
+    @property
+    def facts(self) -> JobFacts:
+        """All that is known about the job now."""
+        return self._tracker.facts
+
+    @property
+    def id(self) -> str:
+        """The job's id, minted by nbbatch."""
+        return self.facts.id
+
+    @property
+    def name(self) -> str:
+        """The job's name."""
+        return self.facts.name
+
+    @property
+    def state(self) -> str:
+        """The state, as AWS Batch names it."""
+        return str(self.facts.state)
+
+    @property
+    def batch_job_id(self) -> str:
+        """The backend's own id of the job."""
+        return self.facts.batch_job_id
+
+    @property
+    def kind(self) -> str:
+        """``"cell"`` or ``"call"``."""
+        return self._record.kind
+
+    def running(self) -> bool:
+        """Whether the code runs now."""
+        return not self.done() and self.facts.state is State.RUNNING
+
+    def cancel(self) -> bool:
+        """Ask the job to end, whatever its state.
+
+        Returns
+        -------
+        bool
+            False where it had already ended; the job is `done` once it really has.
+        """
+        if self.done():
+            return self.cancelled()
+        self._backend.runner.stop([self.batch_job_id], "nbbatch: cancelled")
+        self._tracker.cancelled_here = True
+        self._watcher.hurry()
+        return True
+
+    def observe(self, observer: Observer) -> None:
+        """Have `observer` called on the watcher's thread at each change."""
+        self._tracker.observe(observer)
+
+    def watch(self) -> None:
+        """Put the job into the watcher's care; called once."""
+        # Those who wait in `concurrent.futures.wait` and `as_completed` tell nobody else.
+        self._watcher.add(self._tracker, self._finish, lambda: bool(self._waiters))
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait for the end without taking the result; tell whether it has come."""
+        if not self._tracker.awaited:
+            self._tracker.awaited = True
+            self._watcher.hurry()
+        try:
+            super().exception(timeout)
+        except TimeoutError:
+            return False
+        except BaseException as error:
+            # On Python 3.10 concurrent.futures has a TimeoutError of its own.
+            if type(error).__name__ == "TimeoutError":
+                return False
+            if not self.cancelled():
+                raise
+        return True
+
+    def result(self, timeout: float | None = None) -> R:
+        """Return the value.
+
+        Raises
+        ------
+        TimeoutError
+            It is not there after `timeout` seconds.
+        JobCancelledError
+            The job was cancelled; also a `concurrent.futures.CancelledError`.
+        JobError
+            The job ended without a value; the message says why and what to do.
+        BaseException
+            What the code raised, with the traceback that it had there.
+        """
+        error = self.exception(timeout)
+        if error is not None:
+            raise error
+        results = self.results()
+        value: Any = results.variables if self.kind == "cell" else results.value
+        return value  # type: ignore[no-any-return]
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """Return what `result` would raise, or None.
+
+        Raises
+        ------
+        TimeoutError
+            The job is not done after `timeout` seconds.
+        JobCancelledError
+            The job was cancelled.
+        """
+        if not self.wait(timeout):
+            raise TimeoutError(f"job {self.id} is not done after {timeout} s; it is {self.state}")
+        if isinstance(self._error, JobCancelledError):
+            raise self._error
+        return self._error or self.results().error
+
+    def lost(self) -> NbbatchError | None:
+        """Return why there are no values at all, once the job is done."""
+        return self._error
+
+    def results(self) -> Results:
+        """Unpickle what came back, in this thread, once."""
+        with self._loading:
+            if self._results is None:
+                try:
+                    self._results = self._loaded()
+                # It is gone, or was altered: nothing of it has been unpickled.
+                except NbbatchError as error:
+                    self._results = Results()
+                    self._results.error = error
+            return self._results
+
+    def _loaded(self) -> Results:
+        outcome, envelope = self._tracker.outcome, self._tracker.envelope
+        if outcome is None or envelope is None:
+            return Results()
+        where = f"job {self.id} ({self.name})"
+        # A cell has no caller here whose frames would belong to its traceback.
+        return load(self._backend.store, envelope, outcome, where, whole=self.kind == "cell")
+
+    def logs(self) -> str:
+        """Return all that the job has printed so far, or else what its container said."""
+        story = read_story(self._backend.store, self._key, self.id, self.facts.attempt)
+        text = "".join(item["text"] for item in story if item["kind"] == "stream")
+        if text or not self.done():
+            return text
+        return "".join(f"{line}\n" for line in self._backend.runner.log(self.batch_job_id))
+
+    @property
+    def outputs(self) -> list[dict[str, Any]]:
+        """The notebook outputs so far: streams, displays, result, error, in their order."""
+        story = read_story(self._backend.store, self._key, self.id, self.facts.attempt)
+        return outputs(story)
+
+    def __await__(self) -> Generator[Any, None, R]:
+        """Wait in an event loop; the value is unpickled in the loop's thread.
+
+        Cancelling the task that waits cancels the job.
+        """
+        import asyncio
+
+        self._tracker.awaited = True
+        self._watcher.hurry()
+        try:
+            value: R = yield from asyncio.wrap_future(self).__await__()
+        except asyncio.CancelledError:
+            if self.cancelled():
+                return self.result()
+            raise
+        return value
+
+    def _finish(self) -> None:
+        """Take the end; on the watcher's thread, so nothing is unpickled here."""
+        tracker = self._tracker
+        self._error = tracker.failure or diagnose(
+            tracker.facts,
+            tracker.outcome,
+            tracker.status,
+            cancelled=tracker.cancelled_here,
+            last_words="" if tracker.outcome is not None else self._last_words(),
+        )
+        word = outcome_word(tracker.outcome, self._error)
+        message = self._error.what if self._error is not None else _raised(tracker.outcome)
+        state = State.SUCCEEDED if word == "ok" else State.FAILED
+        # A full disk must not hide the end from those who wait for it.
+        with contextlib.suppress(NbbatchError):
+            self._registry.write(replace(self._record, outcome=word, message=message))
+        tracker.publish(replace(tracker.facts, state=state, outcome=word, message=message))
+        # Callbacks are the user's code: slow ones, and those that wait for another job, must not
+        # hold up the watcher; nor is anything unpickled there.
+        thread = threading.Thread(target=self._conclude, name="nbbatch-done", daemon=True)
+        try:
+            thread.start()
+        # The interpreter is about to end.
+        except RuntimeError:
+            self._conclude()
+
+    def _conclude(self) -> None:
+        if isinstance(self._error, JobCancelledError):
+            super().cancel()
+            self.set_running_or_notify_cancel()
+        else:
+            self.set_result(None)
+
+    def _last_words(self) -> str:
+        """Return the end of the container's own log: what the worker could not say itself."""
+        try:
+            lines = deque(self._backend.runner.log(self.batch_job_id), maxlen=3)
+        except NbbatchError:
+            return ""
+        return " / ".join(line.strip() for line in lines if line.strip())
+
+
+def _raised(outcome: spec.Outcome | None) -> str:
+    if outcome is None or not outcome.failures:
+        return ""
+    first: spec.Failure = outcome.failures[0]
+    text = first.evalue.partition("\n")[0]
+    return f"{first.ename}: {text}" if text else first.ename

@@ -1,0 +1,88 @@
+"""The jobs that this user started from this machine: a small file each."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nbbatch.errors import as_disk_error
+
+
+@dataclass(frozen=True)
+class Record:
+    """What must be known to find a job again.
+
+    Attributes
+    ----------
+    place
+        The root of the store that holds it, which also tells the backend.
+    outcome, message
+        As in `facts.JobFacts`, once a kernel of this user has seen the end.
+    """
+
+    id: str
+    name: str
+    kind: str
+    place: str
+    submitted_at: float
+    batch_job_id: str = ""
+    attempts: int = 1
+    asked: Mapping[str, Any] = field(default_factory=dict)
+    outcome: str = ""
+    message: str = ""
+
+
+class Registry:
+    """A folder of records."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def write(self, record: Record) -> None:
+        """Add or replace a record, whole or not at all.
+
+        Raises
+        ------
+        BackendError
+            The disk is full, or the folder is not ours to write.
+        """
+        path = self._path(record.id)
+        temporary = path.with_suffix(f".{os.getpid()}")
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            temporary.write_text(json.dumps(dataclasses.asdict(record)))
+            temporary.replace(path)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise as_disk_error(error, f"job {record.id} can't be noted") from error
+
+    def remove(self, id_: str) -> None:
+        """Forget a job that was not started after all."""
+        self._path(id_).unlink(missing_ok=True)
+
+    def get(self, id_: str) -> Record | None:
+        """Return a job's record."""
+        try:
+            return Record(**json.loads(self._path(id_).read_text()))
+        except FileNotFoundError:
+            return None
+        # Cut off by a full disk, or written by a newer version.
+        except (ValueError, TypeError):
+            return None
+
+    def __iter__(self) -> Iterator[Record]:
+        """Yield the records, the newest first."""
+        for path in sorted(self._folder.glob("*.json"), reverse=True):
+            record = self.get(path.stem)
+            if record is not None:
+                yield record
+
+    def _path(self, id_: str) -> Path:
+        return self._folder / f"{id_}.json"

@@ -1,0 +1,93 @@
+"""What came back from a job, checked and unpickled in the thread that asks for it."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from nbbatch.backends.base import ClientStore
+from nbbatch.futures.rebuild import rebuild
+from nbbatch.wire import graph, parts, spec
+from nbbatch.wire.envelope import Envelope
+from nbbatch.wire.spec import Outcome
+
+
+class Results:
+    """What came back, unpickled.
+
+    Attributes
+    ----------
+    value
+        A function's result.
+    variables
+        A cell's variables by name, also those bound before it failed.
+    lost
+        Variables that exist there and not here: name to reason.
+    changed
+        Those of `variables` that are the notebook's own objects, changed in place.
+    deleted
+        Names that the cell deleted.
+    error
+        The exception that the code raised.
+    """
+
+    def __init__(self) -> None:
+        self.value: Any = None
+        self.variables: dict[str, Any] = {}
+        self.lost: dict[str, str] = {}
+        self.changed: tuple[str, ...] = ()
+        self.deleted: tuple[str, ...] = ()
+        self.error: BaseException | None = None
+
+
+def load(
+    store: ClientStore, envelope: Envelope, outcome: Outcome, where: str, *, whole: bool
+) -> Results:
+    """Unpickle what an outcome holds whose seal was checked.
+
+    Parameters
+    ----------
+    where
+        What to call the job where its exception can't be rebuilt.
+    whole
+        Whether the job's frames are all that a traceback is to show.
+
+    Raises
+    ------
+    WireError, BackendError
+        A part is gone, or was altered: nothing has been unpickled.
+    """
+    results = Results()
+    raised: dict[int, BaseException] = {}
+    results.changed, results.deleted = outcome.changed, outcome.deleted
+    results.lost.update(dict(outcome.unreturned))
+    if outcome.records:
+        buffers = [parts.read(store, envelope, i) for i in range(len(envelope.parts))]
+        for record in graph.load(buffers[0], outcome.records, buffers[1:], _notebook()):
+            _take(results, raised, record)
+    if outcome.status == spec.ERROR:
+        results.error = rebuild(outcome.failures, raised, where, whole=whole)
+    return results
+
+
+def _take(results: Results, raised: dict[int, BaseException], record: graph.Loaded) -> None:
+    if record.role == spec.EXCEPTION:
+        if isinstance(record.value, BaseException):
+            raised[int(record.name)] = record.value
+    elif record.error is not None:
+        results.lost[record.name] = _unreadable(record)
+        if record.role == spec.VALUE:
+            results.error = record.error
+    elif record.role == spec.VARIABLE:
+        results.variables[record.name] = record.value
+    else:
+        results.value = record.value
+
+
+def _notebook() -> dict[str, Any]:
+    """Return the namespace in which the notebook's functions live."""
+    return vars(sys.modules["__main__"])
+
+
+def _unreadable(record: graph.Loaded) -> str:
+    return f"{record.name}: can't be rebuilt here: {type(record.error).__name__}: {record.error}"

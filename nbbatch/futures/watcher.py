@@ -1,0 +1,180 @@
+"""The one thread that watches all jobs: asks about them together, follows their stories."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from nbbatch.backends.base import Backend
+from nbbatch.errors import BackendError, NbbatchError, as_error
+from nbbatch.facts import Status
+from nbbatch.futures.tracker import Tracker
+
+#: Seconds between two looks for new frames, on a directory and elsewhere.
+_LOOK = {"local": 0.01, "aws": 0.4}
+#: The same for jobs that have said nothing for a while, and for jobs that nobody looks at.
+_LOOK_IDLE = {"local": 0.05, "aws": 0.5}
+_LOOK_UNSEEN = {"local": 0.2, "aws": 5.0}
+#: The longest time between two questions to the backend about states.
+_ASK_MOST = 10.0
+#: Seconds after which a job that the backend does not know counts as lost; Batch lists new jobs
+#: with a delay.
+_MISSING = 30.0
+#: Seconds for which an error of the backend is tried again before a job is given up.
+_PATIENCE = 600.0
+
+
+class Watched:
+    """A job in the watcher's care."""
+
+    def __init__(
+        self, tracker: Tracker, finish: Callable[[], None], attended: Callable[[], bool]
+    ) -> None:
+        self.tracker = tracker
+        self.finish = finish
+        self.attended = attended
+        self.since = time.monotonic()
+        self.next_look = 0.0
+        self.trouble_since: float | None = None
+        self.missing_since: float | None = None
+        self.dropped = False
+
+    def interval(self, backend: str, now: float, said: bool) -> float:
+        """Return the seconds until the next look at the job's frames."""
+        if not (self.tracker.observed or self.attended()):
+            return _LOOK_UNSEEN[backend]
+        young = said or now - self.since < 5
+        return (_LOOK if young else _LOOK_IDLE)[backend]
+
+
+class Watcher:
+    """Watches the jobs of one backend; its thread lives as long as there are any."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        # Not by their ids: one job may be followed by several who have attached it.
+        self._jobs: list[Watched] = []
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._ask = backend.runner.poll_seconds
+        self._next_ask = 0.0
+
+    def add(
+        self,
+        tracker: Tracker,
+        finish: Callable[[], None],
+        attended: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Watch a job.
+
+        Parameters
+        ----------
+        finish
+            Called once, on the watcher's thread, when the job has ended.
+        attended
+            Tells whether anybody waits for the job in a way that its tracker does not know.
+        """
+        with self._lock:
+            self._jobs.append(Watched(tracker, finish, attended))
+            self._ask = self._backend.runner.poll_seconds
+            self._next_ask = min(self._next_ask, time.monotonic() + self._ask)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="nbbatch", daemon=True)
+                self._thread.start()
+        self._wake.set()
+
+    def hurry(self) -> None:
+        """Look at all jobs now: somebody has begun to wait, or has cancelled one."""
+        with self._lock:
+            for watched in self._jobs:
+                watched.next_look = 0.0
+            self._ask = self._backend.runner.poll_seconds
+            self._next_ask = 0.0
+        self._wake.set()
+
+    def _run(self) -> None:
+        while True:
+            self._wake.clear()
+            jobs = self._turn()
+            with self._lock:
+                if not self._jobs:
+                    self._thread = None
+                    return
+            soonest = min((w.next_look for w in jobs), default=self._next_ask)
+            self._wake.wait(max(0.001, min(soonest, self._next_ask) - time.monotonic()))
+
+    def _turn(self) -> list[Watched]:
+        with self._lock:
+            jobs = list(self._jobs)
+        now = time.monotonic()
+        if now >= self._next_ask:
+            self._ask_states(jobs)
+        for watched in jobs:
+            if not watched.dropped and now >= watched.next_look:
+                self._look(watched, now)
+        return jobs
+
+    def _ask_states(self, jobs: list[Watched]) -> None:
+        ids = {w.tracker.facts.batch_job_id for w in jobs} - {""}
+        try:
+            statuses = self._backend.runner.describe(sorted(ids))
+        except BackendError as error:
+            for watched in jobs:
+                self._trouble(watched, error)
+        else:
+            for watched in jobs:
+                status = statuses.get(watched.tracker.facts.batch_job_id)
+                self._guarded(watched, lambda w=watched, s=status: _take(w, s))  # type: ignore[misc]
+        self._ask = min(self._ask * 1.2, max(_ASK_MOST, self._backend.runner.poll_seconds))
+        self._next_ask = time.monotonic() + self._ask
+
+    def _look(self, watched: Watched, now: float) -> None:
+        said = self._guarded(watched, watched.tracker.read_frames)
+        watched.next_look = now + watched.interval(self._backend.name, now, bool(said))
+
+    def _guarded(self, watched: Watched, work: Callable[[], object]) -> object:
+        """Do something for one job; its errors are its own."""
+        tracker = watched.tracker
+        result: object = None
+        try:
+            result = work()
+            watched.trouble_since = None
+            done = tracker.settled()
+        except BackendError as error:
+            self._trouble(watched, error)
+            done = tracker.failure is not None
+        # A broken seal, or a fault of ours: either way the thread must go on for the others.
+        except Exception as error:
+            tracker.failure = as_error(error, f"job {tracker.facts.id} can't be followed")
+            done = True
+        if done:
+            self._drop(watched)
+        return result
+
+    def _trouble(self, watched: Watched, error: NbbatchError) -> None:
+        """Be patient with a backend that fails; say so on the card."""
+        now = time.monotonic()
+        watched.trouble_since = watched.trouble_since or now
+        if now - watched.trouble_since > _PATIENCE:
+            watched.tracker.failure = error
+
+    def _drop(self, watched: Watched) -> None:
+        with self._lock:
+            if watched.dropped:
+                return
+            watched.dropped = True
+            self._jobs.remove(watched)
+        watched.finish()
+
+
+def _take(watched: Watched, status: Status | None) -> None:
+    now = time.monotonic()
+    if status is not None:
+        watched.missing_since = None
+        watched.tracker.take_status(status)
+        return
+    watched.missing_since = watched.missing_since or now
+    if now - watched.missing_since > _MISSING:
+        watched.tracker.lose()

@@ -1,0 +1,30 @@
+"""``%%batch`` and ``%batch``: a line becomes a request, results become variables.
+
+==============  ================================================================
+`line`          the line's grammar, derived from the table of options
+`cell`          ``%%batch``: capture, submit, follow, write the namespace
+`commands`      ``%batch jobs|logs|cancel|attach|config``
+`namespace`     the only place that writes the notebook's namespace
+==============  ================================================================
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["register"]
+
+
+def register(shell: Any) -> None:
+    """Register the magics; what they need is loaded when they are first used."""
+
+    def batch(line: str, cell: str | None = None) -> Any:
+        if cell is None:
+            from nbbatch.magics.commands import run_command
+
+            return run_command(shell, line)
+        from nbbatch.magics.cell import run_cell
+
+        return run_cell(shell, line, cell)
+
+    shell.register_magic_function(batch, "line_cell", "batch")

@@ -1,0 +1,126 @@
+"""``%%batch``: capture, submit, follow, write the namespace."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from nbbatch.backends.base import Call
+from nbbatch.calling import cell_label, tidy_name
+from nbbatch.capture import Cell, parse_cell, wanted
+from nbbatch.capture.values import Scene, capture_cell
+from nbbatch.follow import Detached, Follower, fitting_emitter, follow, show_detached
+from nbbatch.futures.job import Job
+from nbbatch.magics.line import CellLine, parse_line
+from nbbatch.magics.namespace import bind, write_results
+from nbbatch.options import Options
+from nbbatch.session import Session, Work, current_session
+from nbbatch.wire.spec import JobSpec
+
+__all__ = ["run_cell", "take_results"]
+
+
+def run_cell(shell: Any, line: str, body: str) -> Job[Any] | None:
+    """Run the body of a ``%%batch`` cell as a job.
+
+    Returns
+    -------
+    Job or None
+        The job where the line says ``--detach``.
+
+    Raises
+    ------
+    NbbatchError
+        It was not started, or ended without results; the namespace is as it was.
+    BaseException
+        What the cell raised; what it had bound until then is in the namespace.
+    """
+    asked = parse_line(line)
+    session = current_session()
+    options = session.options(asked.options)
+    work = _work(shell, line, body, asked, options)
+    if asked.dry_run:
+        print(_planned(session, work, options))
+        return None
+    follower = Follower()
+    job = session.submit(work, options, follower)
+    if asked.as_name is not None:
+        bind(shell, {asked.as_name: job})
+    if not asked.detach:
+        return _follow(shell, job, follower)
+    if fitting_emitter().takes_text:
+        show_detached(job, follower)
+    return job
+
+
+def _follow(shell: Any, job: Job[Any], follower: Follower) -> Job[Any] | None:
+    try:
+        follow(job, follower, fitting_emitter(), detachable=True)
+    except Detached:
+        return job
+    take_results(shell, job)
+    return None
+
+
+def take_results(shell: Any, job: Job[Any]) -> None:
+    """Write a finished job's variables into the namespace; raise what the cell raised."""
+    lost = job.lost()
+    if lost is not None:
+        raise lost
+    results = job.results()
+    write_results(shell, results)
+    if results.error is not None:
+        raise results.error
+
+
+def _work(shell: Any, line: str, body: str, asked: CellLine, options: Options) -> Work:
+    cell = _parsed(shell, line, body)
+    found = wanted(cell.names.reads, shell.user_ns, hidden=shell.user_ns_hidden)
+    captured = capture_cell(
+        sorted({*found, *asked.names_in}),
+        shell.user_ns,
+        Scene(Path.cwd(), cell.names.imports, cell_label),
+        optional=cell.names.binds - set(asked.names_in),
+    )
+    name = options.name or tidy_name(f"cell-{_number(shell)}")
+    spec = JobSpec(
+        kind="cell",
+        name=name,
+        source=cell.source,
+        filename=cell.filename,
+        first_line=cell.first_line,
+        silent=cell.silent,
+        needs=tuple(sorted(cell.needs_ipython)),
+        out=asked.names_out,
+        sources={cell.filename: (cell_label(cell.filename) or name, "\n" + cell.source)},
+    )
+    return Work(spec, captured)
+
+
+def _parsed(shell: Any, line: str, body: str) -> Cell:
+    cell = parse_cell(body, shell.transform_cell, first_line=2)
+    # The shell knows the job's code by this name from now on: tracebacks say "Cell In[3]".
+    # The text must be Python, or they can't quote it; so the magic's line is a comment.
+    text = f"# %%batch {line}\n{cell.source}"
+    filename = shell.compile.cache(text, _number(shell), raw_code=text)
+    return replace(cell, filename=filename)
+
+
+def _number(shell: Any) -> int:
+    """Return the number in the cell's prompt; `execution_count` may already be the next."""
+    return max(len(shell.user_ns.get("In", ())) - 1, 0) or int(shell.execution_count)
+
+
+def _planned(session: Session, work: Work, options: Options) -> str:
+    plan = session.plan(work, options)
+    inputs = ", ".join(work.captured.inputs) or "none"
+    lines = [f"variables that would travel: {inputs}"]
+    lines += [_call(call) for call in plan]
+    return "\n".join([*lines, "nothing was sent"])
+
+
+def _call(call: Call) -> str:
+    parameters = json.dumps(dict(call.parameters), indent=2, default=str)
+    return f"{call.service}:{call.operation} {parameters}"

@@ -1,0 +1,97 @@
+"""``%batch``: look at jobs and settings, fetch a job's results again."""
+
+from __future__ import annotations
+
+import difflib
+import shlex
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from nbbatch.errors import UsageError
+from nbbatch.follow import Detached, Follower, fitting_emitter, follow
+from nbbatch.listing import describe_settings, list_jobs
+from nbbatch.magics.cell import take_results
+from nbbatch.magics.line import help_text
+from nbbatch.session import current_session, jobs
+
+__all__ = ["COMMANDS", "run_command"]
+
+
+def run_command(shell: Any, line: str) -> Any:
+    """Run one of the commands of ``%batch``.
+
+    Raises
+    ------
+    UsageError
+        There is no such command, or it needs a job's id.
+    """
+    words = shlex.split(line)
+    name = words[0] if words else "jobs"
+    command = COMMANDS.get(name)
+    if command is None:
+        near = difflib.get_close_matches(name, COMMANDS, 1)
+        known = ", ".join(COMMANDS)
+        raise UsageError(
+            f"%batch has no command {name}",
+            "unknown name",
+            f"did you mean %batch {near[0]}?" if near else f"one of {known}",
+        )
+    return command(shell, words[1:])
+
+
+def _id(words: list[str], command: str) -> str:
+    if len(words) != 1:
+        raise UsageError(
+            f"%batch {command} takes one job",
+            f"it was given {len(words)} words",
+            f"%batch {command} ID, as %batch jobs lists them",
+        )
+    return words[0]
+
+
+def _jobs(shell: Any, words: list[str]) -> None:
+    print(list_jobs(jobs()))
+
+
+def _logs(shell: Any, words: list[str]) -> None:
+    job = current_session().attach(_id(words, "logs"))
+    print(job.logs(), end="")
+
+
+def _cancel(shell: Any, words: list[str]) -> None:
+    id_ = current_session().cancel(_id(words, "cancel"))
+    print(f"job {id_} was asked to stop")
+
+
+def _attach(shell: Any, words: list[str]) -> Any:
+    """Follow a job, or paint its outputs again; its variables go into the namespace."""
+    follower = Follower()
+    job = current_session().attach(_id(words, "attach"), follower)
+    try:
+        follow(job, follower, fitting_emitter(), detachable=True)
+    except Detached:
+        return job
+    if job.kind == "cell":
+        take_results(shell, job)
+        return None
+    return job.result()
+
+
+def _config(shell: Any, words: list[str]) -> None:
+    print(describe_settings())
+
+
+def _help(shell: Any, words: list[str]) -> None:
+    print("%%batch [options] above a cell:")
+    print(help_text())
+    print("%batch " + " | ".join(COMMANDS))
+
+
+COMMANDS: Mapping[str, Callable[[Any, list[str]], Any]] = {
+    "jobs": _jobs,
+    "logs": _logs,
+    "cancel": _cancel,
+    "attach": _attach,
+    "config": _config,
+    "help": _help,
+}

@@ -1,0 +1,160 @@
+"""The line of ``%%batch``: flags derived from the table of options, and the cell's own."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from nbbatch.errors import OptionError
+from nbbatch.options import option_named, table, unknown
+
+__all__ = ["CellLine", "help_text", "parse_line"]
+
+#: Flags of the cell alone: name, metavar or None for a switch, help.
+CELL_FLAGS: dict[str, tuple[str | None, str]] = {
+    "in": ("NAME,NAME", "send these variables too, though the cell does not name them"),
+    "out": ("NAME,NAME", "return these variables and no others; nothing is compared"),
+    "detach": (None, "return at once; the result is a Job"),
+    "as": ("NAME", "bind the Job to this name"),
+    "dry-run": (None, "print the requests and send nothing"),
+}
+
+
+@dataclass(frozen=True)
+class CellLine:
+    """A parsed line.
+
+    Attributes
+    ----------
+    options
+        Values as typed, by option name; checked when they are merged.
+    names_in, names_out
+        ``--in`` and ``--out``; None where ``--out`` was not given.
+    """
+
+    options: dict[str, Any] = field(default_factory=dict)
+    names_in: tuple[str, ...] = ()
+    names_out: tuple[str, ...] | None = None
+    detach: bool = False
+    as_name: str | None = None
+    dry_run: bool = False
+
+
+def parse_line(line: str) -> CellLine:
+    """Read the line of a ``%%batch`` cell.
+
+    Raises
+    ------
+    OptionError
+        An unknown flag (the nearest one is named), a flag without its value, a stray word,
+        or a value of the wrong kind or out of range.
+    """
+    options: dict[str, Any] = {}
+    own: dict[str, str] = {}
+    for flag, value in _pairs(_words(line)):
+        name = flag.lstrip("-")
+        target, key = (own, name) if name in CELL_FLAGS else (options, option_named(flag).name)
+        if key in target:
+            raise OptionError(f"{flag} is given twice", "each option has one value", "keep one")
+        target[key] = value if target is own else option_named(flag).take(value)
+    out = own.get("out")
+    return CellLine(
+        options=options,
+        names_in=_names("--in", own.get("in", "")),
+        names_out=None if out is None else _names("--out", out),
+        detach="detach" in own,
+        as_name=_name("--as", own["as"]) if "as" in own else None,
+        dry_run="dry-run" in own,
+    )
+
+
+def _words(line: str) -> list[str]:
+    try:
+        return shlex.split(line, comments=True)
+    except ValueError as error:
+        raise OptionError(
+            "the line of %%batch can't be read", str(error), "close the quotation mark"
+        ) from None
+
+
+def _pairs(words: list[str]) -> Iterator[tuple[str, str]]:
+    """Yield flags with their values; a switch has an empty one."""
+    rest = iter(words)
+    for word in rest:
+        flag, equals, value = word.partition("=")
+        if not flag.startswith("--"):
+            raise _stray(word)
+        if not _takes_value(flag):
+            if equals:
+                raise OptionError(f"{flag} takes no value", f"it was given {value!r}", flag)
+            yield flag, ""
+            continue
+        if not equals:
+            value = _next(rest, flag)
+        yield flag, value
+
+
+def _takes_value(flag: str) -> bool:
+    name = flag[2:]
+    if name in CELL_FLAGS:
+        return CELL_FLAGS[name][0] is not None
+    try:
+        option_named(flag)
+    except OptionError:
+        known = [option.name for option in table()] + [n.replace("-", "_") for n in CELL_FLAGS]
+        raise unknown(flag, known) from None
+    return True
+
+
+def _next(rest: Iterator[str], flag: str) -> str:
+    value = next(rest, None)
+    if value is None or value.startswith("--"):
+        metavar = _metavar(flag)
+        raise OptionError(f"{flag} has no value", "it takes one", f"{flag} {metavar}")
+    return value
+
+
+def _metavar(flag: str) -> str:
+    own = CELL_FLAGS.get(flag[2:])
+    return str(own[0]) if own else option_named(flag).metavar
+
+
+def _stray(word: str) -> OptionError:
+    if word.startswith("-"):
+        return OptionError(
+            f"{word} is not an option", "options begin with two dashes", "--cpu 4, for example"
+        )
+    return OptionError(
+        f"{word!r} stands alone on the line of %%batch",
+        "every value follows its option",
+        f"--name {word}, or --image {word}, if that is what it is",
+    )
+
+
+_IDENTIFIER = re.compile(r"[^\W\d]\w*")
+
+
+def _names(flag: str, text: str) -> tuple[str, ...]:
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    return tuple(dict.fromkeys(_name(flag, word) for word in words))
+
+
+def _name(flag: str, word: str) -> str:
+    if _IDENTIFIER.fullmatch(word) is None:
+        raise OptionError(
+            f"{flag} {word} can't be used", "it takes names of variables", f"{flag} x,y"
+        )
+    return word
+
+
+def help_text() -> str:
+    """Describe every flag, for ``%%batch?`` and ``%batch help``."""
+    rows = [(f"{option.flag} {option.metavar}", option.help) for option in table()]
+    rows += [
+        (f"--{name} {metavar}" if metavar else f"--{name}", text)
+        for name, (metavar, text) in CELL_FLAGS.items()
+    ]
+    return "\n".join(f"  {flag:<34}  {text}" for flag, text in rows)

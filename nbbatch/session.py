@@ -1,0 +1,294 @@
+"""Composition: settings and a backend to jobs. Submit, plan, find again, list."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from nbbatch import config
+from nbbatch.backends.base import Backend, Call, Launch
+from nbbatch.capture.values import Captured, python_version
+from nbbatch.config import Settings
+from nbbatch.errors import BackendError, NotFoundError
+from nbbatch.facts import JobFacts, State, Status
+from nbbatch.futures.job import Job
+from nbbatch.futures.registry import Record, Registry
+from nbbatch.futures.tracker import Observer, Tracker, first_facts
+from nbbatch.futures.watcher import Watcher
+from nbbatch.options import Options, merge
+from nbbatch.wire import keys, parts, spec
+from nbbatch.wire.envelope import Part, Stamp, job_key
+from nbbatch.wire.spec import JobSpec
+from nbbatch.worker.boot.bundle import bundle
+
+__all__ = ["Session", "Work", "attach", "configure", "current_session", "jobs"]
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is to run: a cell or a call, and the values that it needs."""
+
+    spec: JobSpec
+    captured: Captured
+
+
+class Session:
+    """One configuration and its backend.
+
+    Parameters
+    ----------
+    settings
+        See `nbbatch.config`; resolved once, then fixed.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.backend = _backend(settings)
+        self._secret = config.secret(settings.home)
+        self._registry = Registry(settings.home / "jobs")
+        self._watcher = Watcher(self.backend)
+        self._known: set[str] = set()
+        self._worker = ""
+
+    def options(self, *layers: Mapping[str, object]) -> Options:
+        """Merge options with the configuration's defaults and check them.
+
+        Raises
+        ------
+        OptionError
+            An unknown name, or a value of the wrong kind or out of range.
+        """
+        return merge(*layers, self.settings.defaults)
+
+    def submit(self, work: Work, options: Options, observer: Observer | None = None) -> Job[Any]:
+        """Start a job: check it, write its objects, then start it.
+
+        Raises
+        ------
+        NbbatchError
+            It was not started; nothing of it is left in the store.
+        """
+        self.backend.runner.check(options)
+        launch, record = self._prepare(work, options)
+        key = job_key(self._secret, record.id)
+        sent: set[str] = set()
+        self._registry.write(record)
+        try:
+            self._write(work, options, record.id, key, sent)
+            record = replace(record, batch_job_id=self.backend.runner.start(launch))
+            # It runs: a full disk must not keep it from whoever started it.
+            with contextlib.suppress(BackendError):
+                self._registry.write(record)
+            return self._job(record, key, observer)
+        except BaseException:
+            self._undo(record, sent)
+            raise
+
+    def plan(self, work: Work, options: Options) -> list[Call]:
+        """Return the requests that `submit` would send, secrets masked; nothing is sent."""
+        self.backend.runner.check(options)
+        launch, record = self._prepare(work, options)
+        described, _ = parts.split(work.captured.parts())
+        store = self.backend.store.url
+        calls = [_put(store, keys.blob(part.digest), part) for part in described if part.blob]
+        inline = sum(part.size for part in described if not part.blob)
+        calls.append(_put(store, keys.input_(record.id), Part(inline, "")))
+        return [*calls, *self.backend.runner.plan(launch)]
+
+    def attach(self, id_: str, observer: Observer | None = None) -> Job[Any]:
+        """Find a job again, by its id or the beginning of it, or by its name.
+
+        Raises
+        ------
+        NotFoundError
+            No such job was started by this user from this machine with this store.
+        """
+        record = self._find(id_)
+        return self._job(record, job_key(self._secret, record.id), observer)
+
+    def jobs(self) -> Iterator[Record]:
+        """Yield the jobs of this user on this backend, the newest first."""
+        place = self.backend.store.url
+        return (record for record in self._registry if record.place == place)
+
+    def facts(self, records: Sequence[Record]) -> list[JobFacts]:
+        """Return what is known now about jobs; the backend is asked about those that live."""
+        live = [r.batch_job_id for r in records if r.batch_job_id and not r.outcome]
+        known = self.backend.runner.describe(live) if live else {}
+        return [self._facts(record, known.get(record.batch_job_id)) for record in records]
+
+    def _facts(self, record: Record, status: Status | None) -> JobFacts:
+        facts = first_facts(record, self.backend.name)
+        if record.outcome:
+            state = State.SUCCEEDED if record.outcome == "ok" else State.FAILED
+            return replace(facts, state=state, outcome=record.outcome, message=record.message)
+        if status is None:
+            return facts
+        tracker = Tracker(self.backend.store, b"", facts)
+        tracker.take_states(status)
+        return tracker.facts
+
+    def cancel(self, id_: str) -> str:
+        """Ask a job to end; return its full id."""
+        record = self._find(id_)
+        self.backend.runner.stop([record.batch_job_id], "nbbatch: cancelled")
+        self._watcher.hurry()
+        return record.id
+
+    def _find(self, wanted: str) -> Record:
+        for record in self.jobs():
+            if wanted == record.name or (len(wanted) > 3 and record.id.startswith(wanted)):
+                return record
+            if len(wanted) > 3 and record.id.endswith(wanted):
+                return record
+        raise NotFoundError(
+            f"there is no job {wanted}",
+            f"none of that id or name was started from this machine on {self.backend.store.url}",
+            "%batch jobs lists those there are",
+        )
+
+    def _prepare(self, work: Work, options: Options) -> tuple[Launch, Record]:
+        id_ = keys.new_job_id()
+        worker = bundle()[1]
+        environment = {
+            **self.backend.store.environment(),
+            keys.ENV_JOB: id_,
+            keys.ENV_KEY: job_key(self._secret, id_).hex(),
+            keys.ENV_WORKER: worker,
+        }
+        launch = Launch(
+            job_id=id_,
+            name=work.spec.name,
+            options=options,
+            environment=environment,
+            worker=worker,
+            secret=frozenset({keys.ENV_KEY}),
+            directory=os.getcwd(),
+        )
+        record = Record(
+            id=id_,
+            name=work.spec.name,
+            kind=work.spec.kind,
+            place=self.backend.store.url,
+            submitted_at=time.time(),
+            attempts=options.retries + 1,
+            asked=options.asked(),
+        )
+        return launch, record
+
+    def _write(self, work: Work, options: Options, id_: str, key: bytes, sent: set[str]) -> None:
+        """Write the worker, if this session has not, and the sealed input."""
+        self._send_worker()
+        captured = work.captured
+        buffers = captured.parts()
+        described = replace(
+            work.spec,
+            python=python_version(),
+            bytecode=captured.graph.bytecode,
+            attempts=options.retries + 1,
+            asked=options.asked(),
+            sources={**work.spec.sources, **captured.sources},
+            records=tuple(captured.graph.records),
+            modules=len(buffers) - 1 if captured.modules else None,
+            places=captured.places,
+        )
+        store = self.backend.store
+        meta = described.meta()
+        pieces = parts.pack(store, Stamp(key, spec.INPUT, id_), meta, buffers, self._known, sent)
+        store.put(keys.input_(id_), pieces)
+
+    def _send_worker(self) -> None:
+        content, digest = bundle()
+        if self._worker != digest:
+            self.backend.store.put(keys.worker(digest), [content], if_absent=True)
+            self._worker = digest
+
+    def _undo(self, record: Record, blobs: set[str]) -> None:
+        """Leave nothing of a job that was not started, or was interrupted just then."""
+        self._registry.remove(record.id)
+        self._known -= blobs
+        # Where this fails too, what went wrong first is what to tell.
+        with contextlib.suppress(BackendError):
+            if record.batch_job_id:
+                self.backend.runner.stop([record.batch_job_id], "nbbatch: interrupted")
+            self.backend.store.delete([keys.input_(record.id), *map(keys.blob, blobs)])
+
+    def _job(self, record: Record, key: bytes, observer: Observer | None) -> Job[Any]:
+        facts = first_facts(record, self.backend.name)
+        tracker = Tracker(self.backend.store, key, facts, self._known)
+        if observer is not None:
+            tracker.observe(observer)
+        job: Job[Any] = Job(tracker, self.backend, self._watcher, key, record, self._registry)
+        job.watch()
+        return job
+
+
+def _put(store: str, key: str, part: Part) -> Call:
+    return Call("store", "put", {"key": f"{store}/{key}", "bytes": part.size})
+
+
+def _backend(settings: Settings) -> Backend:
+    # Only the chosen backend is loaded: boto3 costs half a second and many megabytes.
+    if settings.backend == "local":
+        from nbbatch.backends.local import local_backend
+
+        return local_backend(settings.home)
+    from nbbatch.backends.aws import aws_backend
+
+    return aws_backend(
+        s3_root=settings.s3_root,
+        region=settings.region,
+        profile=settings.profile,
+        endpoint_url=settings.endpoint_url,
+        cache_dir=settings.home / "cache",
+    )
+
+
+_arguments: dict[str, Any] = {}
+_current: Session | None = None
+
+
+def current_session() -> Session:
+    """Return the session of this process, made from the configuration on first use."""
+    global _current
+    if _current is None:
+        _current = Session(config.configured(_arguments, os.environ))
+    return _current
+
+
+def configure(**settings: Any) -> Settings:
+    """Set where jobs run and what they get by default, for this process.
+
+    Parameters
+    ----------
+    settings
+        ``backend``, ``s3_root``, ``region``, ``profile``, ``endpoint_url``, ``home``, and any
+        option (``image``, ``queue``, ``memory``, ...). None takes a setting back.
+
+    Raises
+    ------
+    ConfigurationError, OptionError
+        The settings as they were stay in force.
+    """
+    global _current
+    merged = {k: v for k, v in {**_arguments, **settings}.items() if v is not None}
+    resolved = config.configured(merged, os.environ)
+    _arguments.clear()
+    _arguments.update(merged)
+    _current = None
+    return resolved
+
+
+def attach(id: str) -> Job[Any]:
+    """Return a job that was started earlier, from this or another kernel of this user."""
+    return current_session().attach(id)
+
+
+def jobs() -> list[JobFacts]:
+    """Return what is known about this user's jobs on this backend, the newest first."""
+    session = current_session()
+    return session.facts(list(session.jobs())[:100])

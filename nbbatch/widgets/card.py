@@ -1,0 +1,248 @@
+"""The live card in a notebook: an anywidget, driven from any thread through the pump.
+
+The widget is only written by the pump's tick and by `finish`, one at a time: ipywidgets is not
+thread-safe. A click comes as a comm message, and while a cell waits for the job (`blocking`) also
+through the `door`; it is answered in the trait `asked`. Only where no answer comes does the page
+interrupt the kernel.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import anywidget
+import IPython.display
+from traitlets import Bool, Dict, Unicode
+
+from nbbatch.facts import JobFacts
+from nbbatch.widgets import door, static
+from nbbatch.widgets.log import Batch, Pending, Tail
+from nbbatch.widgets.pump import Pump, shared
+from nbbatch.widgets.view import card_model
+
+__all__ = ["CardView", "CardWidget"]
+
+_HERE = Path(__file__).parent
+#: How often the page's copy of the end of the log is renewed, for a reload: seconds.
+TAIL_SECONDS = 2.0
+
+
+class Handle(Protocol):
+    """An output that can be replaced."""
+
+    def update(self, obj: Any, **kwargs: Any) -> None:
+        """Show `obj` in its place."""
+
+
+class CardWidget(anywidget.AnyWidget):
+    """The card's model, shared with the page (card.js)."""
+
+    _esm = (_HERE / "card.js").read_text(encoding="utf-8")
+    _css = (_HERE / "card.css").read_text(encoding="utf-8")
+
+    #: `CardModel.as_json`.
+    card = Dict().tag(sync=True)
+    #: Whether a cell is waiting for this job: only then may the page interrupt the kernel.
+    blocking = Bool(False).tag(sync=True)
+    detachable = Bool(False).tag(sync=True)
+    #: Tells this card from others where clicks come through the `door`.
+    key = Unicode("").tag(sync=True)
+    #: The answer to a click: ``cancel`` or ``detach``.
+    asked = Unicode("").tag(sync=True)
+    #: ``seq``, ``count``, ``lines``: the end of the log, for a page that is loaded again.
+    tail = Dict().tag(sync=True)
+
+    def __init__(self, stand_in: dict[str, str], **traits: Any) -> None:
+        super().__init__(**traits)
+        self._stand_in = stand_in
+
+    def __repr__(self) -> str:
+        return self._stand_in["text/plain"]
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        """Add what is shown where there is no live kernel: anywidget has no such form."""
+        bundle = super()._repr_mimebundle_(**kwargs)
+        data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
+        return {**(data or {}), **self._stand_in}, metadata
+
+    def retire(self) -> None:
+        """Drop what the page no longer needs, and end."""
+        # Some front ends keep the last state of every widget in the notebook file.
+        with self.hold_sync():
+            self.tail = {}
+            self._esm, self._css = "export default {}", ""
+        self.close()
+
+
+_by_key: weakref.WeakValueDictionary[str, CardView] = weakref.WeakValueDictionary()
+
+
+class CardView:
+    """Draws one job in the notebook until `finish` leaves the plain form in its place.
+
+    Parameters
+    ----------
+    cancel, detach, blocking
+        As in `nbbatch.widgets.show`.
+    display, pump
+        Where the card is put, and what ticks it.
+    """
+
+    def __init__(
+        self,
+        facts: JobFacts,
+        *,
+        cancel: Callable[[], None],
+        detach: Callable[[], None] | None = None,
+        blocking: bool = False,
+        display: Callable[..., Handle | None] = IPython.display.display,
+        pump: Pump = shared,
+    ) -> None:
+        self._asks = {"cancel": cancel, **({"detach": detach} if detach else {})}
+        self._lock = threading.Lock()  # what was collected
+        self._sending = threading.Lock()  # the widget
+        self._facts: JobFacts | None = None
+        self._pending = Pending()
+        self._asked = ""
+        self._tail, self._tail_at, self._seq, self._count = Tail(), 0.0, 0, 0
+        self._closed = False
+        self._pump = pump
+        stand_in = {"text/html": static.live_html(facts), "text/plain": static.live_text(facts)}
+        self.widget = CardWidget(
+            stand_in,
+            card=card_model(facts, time.time()).as_json(),
+            blocking=blocking,
+            detachable=detach is not None,
+            key=uuid.uuid4().hex,
+        )
+        _by_key[self.widget.key] = self
+        self.widget.on_msg(self._heard)
+        self._display = display
+        self.renew()
+        pump.add(self)
+
+    def renew(self) -> None:
+        """Put the card below the cell; again, where the job has cleared the outputs."""
+        self._handle = self._display(self.widget, display_id=True)
+
+    def update(self, facts: JobFacts) -> None:
+        """Show `facts` at the next tick."""
+        with self._lock:
+            self._facts = facts
+
+    def write(self, name: str, text: str) -> None:
+        """Append to the log at the next tick; `name` is ``stdout`` or ``stderr``."""
+        with self._lock:
+            self._pending.add(name, text)
+
+    def settle(self) -> None:
+        """Do nothing: the card is a place of its own."""
+
+    def release(self) -> None:
+        """Say that no cell waits for the job any more; the card stays live."""
+        with self._sending:
+            if not self._closed:
+                self.widget.blocking = False
+
+    def poll(self) -> None:
+        """Take clicks while a cell waits; they may be for another card, too."""
+        for key, what in door.clicks(door.answers):
+            view = _by_key.get(key)
+            if view is not None:
+                view.ask(what)
+
+    def ask(self, what: str) -> None:
+        """Do what a click asks for, once: it may come on two ways.
+
+        What was detached can still be cancelled.
+        """
+        ask = self._asks.get(what)
+        with self._lock:
+            if ask is None or self._asked in (what, "cancel") or self._closed:
+                return
+            self._asked = what
+        ask()
+
+    def finish(self, facts: JobFacts, *, log_tail: bool = True) -> None:
+        """Leave the final plain form in the card's place.
+
+        Parameters
+        ----------
+        log_tail
+            Whether it holds the end of the log; without, where the outputs follow anyway.
+        """
+        self._pump.remove(self)
+        with self._sending:
+            if self._closed:
+                return
+            self._closed = True
+            # Now: a late click must not interrupt the next cell.
+            self.widget.blocking = False
+            self.update(facts)
+            self._tail_at = 0.0
+            self._send()
+            if self._handle is not None:
+                tail = self._tail.lines() if log_tail else ()
+                self._handle.update(static.bundle(facts, tail), raw=True)
+            # A page that was loaded again can't replace its output: its view shows the end.
+            if not door.attended():
+                self.widget.retire()
+
+    def tick(self) -> None:
+        """Send what was collected: called by the pump."""
+        with self._sending:
+            if not self._closed:
+                self._send()
+
+    def _send(self) -> None:
+        batch = self._drain()
+        with self._lock:
+            facts, self._facts = self._facts, None
+            asked = self._asked
+        if batch is not None:
+            self.widget.send({"seq": self._seq, "skipped": batch.skipped, "parts": batch.parts})
+        self._sync(facts, asked)
+
+    def _drain(self) -> Batch | None:
+        with self._lock:
+            batch = self._pending.take()
+        if batch is None:
+            return None
+        self._seq += 1
+        self._count += batch.skipped
+        for name, text in batch.parts:
+            self._count += text.count("\n")
+            self._tail.feed(name, text)
+        return batch
+
+    def _sync(self, facts: JobFacts | None, asked: str) -> None:
+        with self.widget.hold_sync():
+            if facts is not None:
+                self.widget.card = card_model(facts, time.time()).as_json()
+            self.widget.asked = asked
+            if time.monotonic() - self._tail_at >= TAIL_SECONDS:
+                self._tail_at = time.monotonic()
+                self.widget.tail = self._tail_trait()
+
+    def _tail_trait(self) -> dict[str, Any]:
+        lines = [list(line) for line in self._tail.lines()]
+        return {"seq": self._seq, "count": self._count, "lines": lines}
+
+    def _heard(self, _widget: object, content: Any, _buffers: object) -> None:
+        what = str(content.get("ask")) if isinstance(content, dict) else ""
+        if what == "close":
+            self._left()
+        else:
+            self.ask(what)
+
+    def _left(self) -> None:
+        """Free a card that has ended and that no page shows any more."""
+        with self._sending:
+            if self._closed:
+                self.widget.retire()

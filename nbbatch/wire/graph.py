@@ -1,0 +1,323 @@
+"""Named values as one pickle graph: shared objects stay shared, buffers stay out of band.
+
+A graph is a sequence of records, one for each value, written by a single pickler whose memo
+carries over: if ``b is a`` before, ``b is a`` after. A record that can't be read is skipped and
+named, and does not take the others with it.
+
+Functions that live in the notebook's namespace keep living in it: their ``__globals__`` is
+replaced by a token, and whoever reads the graph says which namespace the token stands for.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+import types
+from dataclasses import dataclass, field
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Set, Tuple
+
+import cloudpickle
+
+from nbbatch.wire import tensors
+from nbbatch.wire.store import Buffer
+
+#: Smaller buffers stay in the stream: a part costs more than the copy.
+OUT_OF_BAND = 16 << 10
+
+#: What a value is, its name, its end in the stream, and how many buffers precede that end.
+Record = Tuple[str, str, int, int]
+#: What a value is, its name, the value.
+Item = Tuple[str, str, Any]
+
+
+class _Namespace:
+    """Stands for the namespace that the reader provides."""
+
+    def __reduce__(self) -> Tuple[Any, Tuple[()]]:
+        return _current_namespace, ()
+
+
+_reading: List[Dict[str, Any]] = []
+
+
+def _current_namespace() -> Dict[str, Any]:
+    return _reading[-1]
+
+
+@dataclass
+class Graph:
+    """Values as they travel.
+
+    Attributes
+    ----------
+    stream
+        The pickle stream; `buffers` are its out-of-band buffers, views into the values.
+    failures
+        What did not pickle, where that was tolerated: (role, name, value, error).
+    modules
+        Names of the modules that the reader must be able to import.
+    files
+        File names of the code objects inside, for tracebacks.
+    bytecode
+        Whether code objects are inside: the reader must be of the same Python minor version.
+    """
+
+    stream: memoryview
+    records: List[Record]
+    buffers: List[memoryview]
+    failures: List[Tuple[str, str, Any, BaseException]] = field(default_factory=list)
+    modules: Set[str] = field(default_factory=set)
+    files: Set[str] = field(default_factory=set)
+    bytecode: bool = False
+
+    def meta(self) -> Dict[str, Any]:
+        """Return what the reader needs beside the parts, as JSON values."""
+        return {"records": [list(record) for record in self.records]}
+
+    def parts(self) -> List[Buffer]:
+        """Return the stream and the buffers, in the order of an envelope's parts."""
+        return [self.stream, *self.buffers]
+
+
+class Pickler(cloudpickle.Pickler):  # type: ignore[misc, unused-ignore]
+    """cloudpickle, with the notebook's namespace by token and notes on what it met.
+
+    Parameters
+    ----------
+    namespace
+        The dict that stands for the notebook's namespace; None where there is none.
+    with_globals
+        Whether the globals that such functions use travel with them. Towards the job they
+        must; on the way back they come as values of their own, if they changed.
+    """
+
+    def __init__(
+        self,
+        file: Any,
+        namespace: Optional[Dict[str, Any]] = None,
+        with_globals: bool = True,
+        buffer_callback: Any = None,
+    ) -> None:
+        super().__init__(file, protocol=5, buffer_callback=buffer_callback)
+        self._own_globals = namespace
+        self._with_globals = with_globals
+        self._tensors = tensors.Sharing()
+        self.modules: Set[str] = set()
+        self.files: Set[str] = set()
+        self.bytecode = False
+        if namespace is not None:
+            self.globals_ref[id(namespace)] = _Namespace()
+
+    def reducer_override(self, obj: Any) -> Any:
+        reduced = self._tensors.reduce(obj)
+        if reduced is not None:
+            return reduced
+        reduced = super().reducer_override(obj)
+        if isinstance(obj, types.ModuleType):
+            self.modules.add(obj.__name__)
+        elif reduced is NotImplemented:
+            self._note_module(obj)
+        return reduced
+
+    def _note_module(self, obj: Any) -> None:
+        """Note where something comes from that is pickled by its name."""
+        name: Any
+        if isinstance(obj, (type, types.FunctionType, types.BuiltinFunctionType)):
+            name, path = obj.__module__, obj.__qualname__
+        else:
+            # Made from their class, unless they have a home themselves, as decorated functions.
+            own = getattr(obj, "__dict__", {})
+            name, path = own.get("__module__"), own.get("__qualname__", "")
+        if isinstance(name, str) and "<locals>" not in path:
+            self.modules.add(name)
+
+    def _dynamic_function_reduce(self, func: types.FunctionType) -> Any:
+        self.bytecode = True
+        self.files.add(func.__code__.co_filename)
+        reduced = super()._dynamic_function_reduce(func)
+        if func.__globals__ is self._own_globals and not self._with_globals:
+            reduced[2][1]["__globals__"] = {}
+        return reduced
+
+
+def dump(
+    items: Sequence[Item],
+    namespace: Optional[Dict[str, Any]] = None,
+    *,
+    with_globals: bool = True,
+    tolerant: bool = False,
+) -> Graph:
+    """Pickle values as one graph.
+
+    Parameters
+    ----------
+    items
+        (role, name, value) of each; roles and names are the reader's business.
+    namespace, with_globals
+        See `Pickler`.
+    tolerant
+        Leave out what does not pickle and list it in `Graph.failures`.
+
+    Raises
+    ------
+    Exception
+        What pickling raised, with the item as attribute ``nbbatch_item``, unless `tolerant`.
+    """
+    failures: List[Tuple[str, str, Any, BaseException]] = []
+    left = list(items)
+    while True:
+        graph, failed, error = _dump(left, namespace, with_globals)
+        if error is None:
+            graph.failures = failures
+            return graph
+        if not tolerant:
+            error.nbbatch_item = left[failed]  # type: ignore[attr-defined]
+            raise error
+        # The memo knows objects of the failed record that were never written: start over.
+        failures.append((*left.pop(failed), error))
+
+
+def _dump(
+    items: Sequence[Item], namespace: Optional[Dict[str, Any]], with_globals: bool
+) -> Tuple[Graph, int, Optional[BaseException]]:
+    stream = io.BytesIO()
+    buffers: List[memoryview] = []
+
+    def keep(buffer: pickle.PickleBuffer) -> bool:
+        raw = buffer.raw()
+        if raw.nbytes < OUT_OF_BAND:
+            return True
+        buffers.append(raw)
+        return False
+
+    pickler = Pickler(stream, namespace, with_globals, keep)
+    records: List[Record] = []
+    for index, (role, name, value) in enumerate(items):
+        try:
+            pickler.dump(value)
+        # Whatever a value's own __reduce__ raises is its failure, not ours.
+        except Exception as error:
+            return Graph(memoryview(b""), [], []), index, error
+        records.append((role, name, stream.tell(), len(buffers)))
+    # Not `getbuffer`: a view of a BytesIO must not outlive it, whatever the collector does first.
+    found = Graph(memoryview(stream.getvalue()), records, buffers)
+    found.modules, found.files = pickler.modules, pickler.files
+    found.bytecode = pickler.bytecode
+    return found, -1, None
+
+
+class _Source:
+    """The stream as a file; without `peek`, so that the unpickler reads no byte ahead."""
+
+    def __init__(self, stream: memoryview) -> None:
+        self._stream = stream
+        self.position = 0
+
+    def read(self, size: int) -> bytes:
+        start, self.position = self.position, self.position + size
+        return bytes(self._stream[start : self.position])
+
+    def readinto(self, target: Any) -> int:
+        view = memoryview(target).cast("B")
+        piece = self._stream[self.position : self.position + view.nbytes]
+        view[: piece.nbytes] = piece
+        self.position += piece.nbytes
+        return piece.nbytes
+
+    def readline(self) -> bytes:
+        end = self.position
+        while end < self._stream.nbytes and self._stream[end] != 10:
+            end += 1
+        return self.read(end + 1 - self.position)
+
+
+@dataclass
+class Loaded:
+    """One record, read: its value, or why it can't be read."""
+
+    role: str
+    name: str
+    value: Any = None
+    error: Optional[BaseException] = None
+
+
+class _Memo(Dict[int, Any]):
+    """An unpickler's memo in which what a broken record put there can't be had."""
+
+    def __init__(self, known: Dict[int, Any], first: int, after: int) -> None:
+        super().__init__((i, value) for i, value in known.items() if i < first)
+        # They must be counted: an entry's number is its place in the order of writing.
+        self.update((i, None) for i in range(first, after))
+        self._broken = range(first, after)
+
+    def __getitem__(self, key: int) -> Any:
+        if key in self._broken:
+            raise pickle.UnpicklingError("it shares an object with one that can't be rebuilt")
+        return super().__getitem__(key)
+
+
+class _Reader:
+    """Reads records one by one, and goes on behind one that can't be read."""
+
+    def __init__(self, stream: memoryview, buffers: Sequence[Buffer]) -> None:
+        self._source = _Source(stream)
+        self._stream = stream
+        self._buffers = buffers
+        self._unpickler: Any = pickle.Unpickler(self._source, buffers=iter(buffers))
+
+    def read(self) -> Any:
+        """Return the next record's value.
+
+        Raises
+        ------
+        Exception
+            What rebuilding it raised.
+        """
+        return self._unpickler.load()
+
+    def skip(self, start: int, end: int, used: int) -> None:
+        """Go on at `end`, as if the record from `start` had been read."""
+        known = self._unpickler.memo.copy()
+        self._source.position = end
+        # Python's own unpickler: that in C can't be given a memo.
+        self._unpickler = pickle._Unpickler(self._source, buffers=iter(self._buffers[used:]))
+        self._unpickler.memo = _Memo(known, self._memoized(start), self._memoized(end))
+
+    def _memoized(self, end: int) -> int:
+        """Count the objects that the stream up to `end` puts into the memo."""
+        # Only needed when something has failed.
+        import pickletools
+
+        file, count = io.BytesIO(self._stream[:end]), 0
+        while file.tell() < end:
+            count += sum(code.name == "MEMOIZE" for code, _, _ in pickletools.genops(file))
+        return count
+
+
+def load(
+    stream: Buffer,
+    records: Sequence[Sequence[Any]],
+    buffers: Sequence[Buffer],
+    namespace: Optional[Dict[str, Any]] = None,
+) -> Iterator[Loaded]:
+    """Read a graph whose seal was checked, record by record.
+
+    Parameters
+    ----------
+    namespace
+        The dict that the token of the notebook's namespace stands for.
+    """
+    reader = _Reader(memoryview(stream), buffers)
+    start = 0
+    for role, name, end, used in records:
+        _reading.append({} if namespace is None else namespace)
+        try:
+            loaded = Loaded(role, name, reader.read())
+        # Whatever a value's own code raises while it is rebuilt is that value's failure.
+        except Exception as error:
+            loaded = Loaded(role, name, error=error)
+            reader.skip(start, end, used)
+        finally:
+            _reading.pop()
+        yield loaded
+        start = end

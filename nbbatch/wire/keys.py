@@ -1,0 +1,89 @@
+"""Every object key and every environment variable that the two sides agree on.
+
+Layout under the root of a store::
+
+    worker/<sha256>.zip              the worker, once per content
+    blobs/<digest>                   large buffers and local modules, by content
+    jobs/<job>/input                 spec and values, sealed
+    jobs/<job>/claim/<attempt>       who runs this attempt
+    jobs/<job>/frames/<attempt>/<n>  the job's story, sealed, numbered from 0
+    jobs/<job>/outcome/<attempt>     what became of it, sealed
+    jobs/<job>/files/<name>          whatever the job itself keeps (checkpoints)
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+
+#: Where the store is: ``file:///path`` or ``s3://bucket/prefix``.
+ENV_STORE = "NBBATCH_STORE"
+#: The job's id (ours, not the backend's).
+ENV_JOB = "NBBATCH_JOB"
+#: The job's sealing key, hexadecimal. The worker takes it out of the environment at once.
+ENV_KEY = "NBBATCH_KEY"
+#: SHA-256 of the worker's zip, hexadecimal, checked before the zip is run.
+ENV_WORKER = "NBBATCH_WORKER"
+#: Endpoint and region of the store, where they differ from the service's own.
+ENV_S3_ENDPOINT = "NBBATCH_S3_ENDPOINT"
+ENV_S3_REGION = "NBBATCH_S3_REGION"
+#: What the backend gave, as JSON, where the worker can't find it out by itself.
+ENV_GIVEN = "NBBATCH_GIVEN"
+
+#: Set by AWS Batch, and by the local supervisor in its place.
+#: https://docs.aws.amazon.com/batch/latest/userguide/job_env_vars.html
+ENV_BATCH_JOB = "AWS_BATCH_JOB_ID"
+ENV_BATCH_ATTEMPT = "AWS_BATCH_JOB_ATTEMPT"
+ENV_BATCH_QUEUE = "AWS_BATCH_JQ_NAME"
+ENV_BATCH_CE = "AWS_BATCH_CE_NAME"
+ENV_BATCH_ARRAY_INDEX = "AWS_BATCH_JOB_ARRAY_INDEX"
+ENV_BATCH_NODE_INDEX = "AWS_BATCH_JOB_NODE_INDEX"
+ENV_BATCH_NUM_NODES = "AWS_BATCH_JOB_NUM_NODES"
+ENV_BATCH_MAIN_NODE_INDEX = "AWS_BATCH_JOB_MAIN_NODE_INDEX"
+ENV_BATCH_MAIN_NODE_ADDRESS = "AWS_BATCH_JOB_MAIN_NODE_PRIVATE_IPV4_ADDRESS"
+
+JOBS = "jobs/"
+BLOBS = "blobs/"
+
+_JOB_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{8}")
+
+
+def new_job_id() -> str:
+    """Mint a job id: sortable by time, unique by chance, e.g. ``20260131-094500-1f0c2a9b``."""
+    stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
+    # What `secrets` does, which takes longer to import than all that is around it.
+    return f"{stamp}-{os.urandom(4).hex()}"
+
+
+def is_job_id(text: str) -> bool:
+    """Tell whether `text` has the shape of a job id."""
+    return _JOB_ID.fullmatch(text) is not None
+
+
+def worker(digest: str) -> str:
+    return f"worker/{digest}.zip"
+
+
+def blob(digest: str) -> str:
+    return f"{BLOBS}{digest}"
+
+
+def input_(job: str) -> str:
+    return f"{JOBS}{job}/input"
+
+
+def claim(job: str, attempt: int) -> str:
+    return f"{JOBS}{job}/claim/{attempt}"
+
+
+def frames(job: str, attempt: int, number: int) -> str:
+    return f"{JOBS}{job}/frames/{attempt}/{number:08d}"
+
+
+def outcome(job: str, attempt: int) -> str:
+    return f"{JOBS}{job}/outcome/{attempt}"
+
+
+def file(job: str, name: str) -> str:
+    return f"{JOBS}{job}/files/{name}"

@@ -1,0 +1,86 @@
+"""Starts the worker: claim, check, fork, watch."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from nbbatch.errors import NbbatchError
+from nbbatch.wire import envelope, keys, spec
+from nbbatch.wire.spec import JobSpec, Outcome
+from nbbatch.wire.store import Store
+from nbbatch.worker.run import child, report, values
+from nbbatch.worker.run.identity import Identity, take_identity
+from nbbatch.worker.run.monitor import Monitor
+from nbbatch.worker.stores import open_store
+
+
+def main() -> int:
+    """Run the job that the environment names and return the exit code."""
+    identity = take_identity(os.environ)
+    store = open_store(os.environ)
+    try:
+        if not _claim(store, identity):
+            report.tell(f"attempt {identity.attempt} of {identity.job} runs elsewhere")
+            return 0
+        return _run(store, identity)
+    # A full disk, or a store that can't be reached: the exit code is all that can tell.
+    except OSError as error:
+        report.tell_unwritable(error)
+        return spec.EXIT_UNWRITABLE
+
+
+def _run(store: Store, identity: Identity) -> int:
+    modules = ""
+    try:
+        opened = _open(store, identity)
+        job = JobSpec.from_meta(opened.meta)
+        modules = values.unpack_modules(store, opened, job)
+        monitor = Monitor(
+            store, identity, job, lambda end: child.run(end, identity, opened, job, modules)
+        )
+        return monitor.run()
+    except NbbatchError as error:
+        return _refuse(store, identity, error)
+    finally:
+        if modules:
+            # Loaded only now: a trivial job does not pay for it.
+            import shutil
+
+            shutil.rmtree(modules, ignore_errors=True)
+
+
+def _claim(store: Store, identity: Identity) -> bool:
+    """Claim the attempt, so that a duplicate of the job ends at once."""
+    name = keys.claim(identity.job, identity.attempt)
+    mine = identity.batch_job_id.encode()
+    return store.put(name, [mine], if_absent=True) or store.get(name) == mine
+
+
+def _open(store: Store, identity: Identity) -> envelope.Envelope:
+    data = store.get(keys.input_(identity.job))
+    if data is None:
+        raise NbbatchError(
+            f"job {identity.job} has no input",
+            "it is not in the store: it was deleted, or the job's role may not read it",
+            "run the cell again; nbbatch doctor checks the role",
+        )
+    return envelope.unseal(data, identity.key, spec.INPUT, identity.job)
+
+
+def _refuse(store: Store, identity: Identity, error: NbbatchError) -> int:
+    report.tell(str(error))
+    outcome = Outcome(
+        status=spec.REFUSED,
+        attempt=identity.attempt,
+        what=error.what,
+        cause=error.cause,
+        hint=error.hint,
+        error=type(error).__name__,
+    )
+    report.write_outcome(store, identity, outcome)
+    return report.exit_code(outcome)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""One attempt: the monitor watches, the child runs the code and reports."""

@@ -1,0 +1,231 @@
+"""The child: loads the values, runs the code, writes the outcome."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+from nbbatch import errors
+from nbbatch.wire import spec
+from nbbatch.wire.envelope import Envelope
+from nbbatch.wire.frames import frame
+from nbbatch.wire.graph import Item
+from nbbatch.wire.spec import JobSpec, Outcome
+from nbbatch.wire.store import Buffer, Store
+from nbbatch.worker.notebook.surroundings import Surroundings
+from nbbatch.worker.run import cell, control, failure, report, signals, values
+from nbbatch.worker.run.changes import Snapshot
+from nbbatch.worker.run.identity import Identity
+from nbbatch.worker.stores import open_store
+
+#: Tells `nbbatch.current`, and `@batch` functions, that they are inside a job.
+ENV_CURRENT = "NBBATCH_CURRENT"
+
+
+def run(
+    descriptor: int, identity: Identity, envelope: Envelope, job: JobSpec, modules: str
+) -> None:
+    """Run one attempt in this process and report on `descriptor`; leave by `os._exit`.
+
+    Parameters
+    ----------
+    modules
+        The folder of the notebook's local modules, if any travelled.
+    """
+    signals.listen()
+    say = control.Writer(descriptor)
+    values.see_modules(modules)
+    os.environ[ENV_CURRENT] = json.dumps(_current(identity, job))
+    store = open_store(os.environ)
+    started = time.monotonic()
+    try:
+        outcome = _Attempt(store, identity, envelope, job, say, modules).run()
+    except OSError as error:
+        report.tell_unwritable(error)
+        os._exit(spec.EXIT_UNWRITABLE)
+    outcome["usage"] = {"seconds": round(time.monotonic() - started, 3)}
+    say({"kind": control.DONE, "outcome": outcome})
+    # The cell is over: what it left running in threads or at exit is not waited for.
+    os._exit(0)
+
+
+def _current(identity: Identity, job: JobSpec) -> Dict[str, Any]:
+    return {
+        "job_id": identity.job,
+        "job_name": job.name,
+        "attempt": identity.attempt,
+        "attempts": job.attempts,
+        "resources": dict(job.asked),
+    }
+
+
+class _Attempt:
+    def __init__(
+        self,
+        store: Store,
+        identity: Identity,
+        envelope: Envelope,
+        job: JobSpec,
+        say: control.Writer,
+        modules: str,
+    ) -> None:
+        self._store = store
+        self._identity = identity
+        self._envelope = envelope
+        self._job = job
+        self._say = say
+        self._modules = modules
+        self._inputs = values.Inputs({})
+        self._snapshot: Optional[Snapshot] = None
+        self._changed: Tuple[str, ...] = ()
+        self._values: List[Item] = []
+
+    def run(self) -> Dict[str, Any]:
+        """Run and write the outcome; return what it says."""
+        try:
+            outcome, buffers = self._outcome()
+        except signals.Terminated:
+            outcome, buffers = self._ended(spec.TERMINATED, signal="SIGTERM"), ()
+        except errors.NbbatchError as error:
+            outcome, buffers = self._refused(error), ()
+        # The store can't be reached, no memory is left for the inputs, or a fault of ours.
+        except Exception as error:
+            outcome, buffers = self._refused(errors.as_error(error, *self._trouble())), ()
+        signals.ignore()
+        return self._write(outcome, buffers)
+
+    def _trouble(self) -> Tuple[str, str]:
+        import traceback
+
+        traceback.print_exc()
+        return f"{self._job.name} can't be run", f"%batch logs {self._identity.job} shows more"
+
+    def _write(self, outcome: Outcome, buffers: Sequence[Buffer]) -> Dict[str, Any]:
+        try:
+            report.write_outcome(self._store, self._identity, outcome, buffers)
+        except OSError as error:
+            outcome = self._refused(
+                errors.StorageFullError(
+                    f"the results of {self._job.name} can't be written",
+                    f"{type(error).__name__}: {error}",
+                    "make room where the objects go, or return less (--out)",
+                )
+            )
+            report.write_outcome(self._store, self._identity, outcome)
+        return outcome.meta()
+
+    def _outcome(self) -> Tuple[Outcome, Sequence[Buffer]]:
+        values.check_python(self._job)
+        for name, (_, text) in self._job.sources.items():
+            cell.remember_source(name, text)
+        namespace = values.main_namespace()
+        around = Surroundings(self._say, namespace)
+        self._inputs = values.load(self._store, self._envelope, self._job, namespace)
+        error = self._executed(around)
+        items = self._items()
+        around.leave()
+        found = failure.failures(error, self._named) if error is not None else ()
+        lines = failure.lines(found, self._labels())
+        if found:
+            first = found[0]
+            said = frame("error", ename=first.ename, evalue=first.evalue, traceback=list(lines))
+            around.say(said)
+        return self._result(items, error, found, lines)
+
+    def _executed(self, around: Surroundings) -> Optional[BaseException]:
+        """Run the code; return what it raised."""
+        error, process = None, os.getpid()
+        try:
+            try:
+                self._execute(around)
+            finally:
+                signals.quiet()
+        # The user's code may raise anything; SystemExit and KeyboardInterrupt included.
+        except BaseException as raised:
+            error = raised
+        if os.getpid() != process:
+            # A fork that the code made and did not end: the outcome is not its business.
+            os._exit(0 if error is None else 1)
+        if signals.terminated(error):
+            raise signals.Terminated
+        return error
+
+    def _execute(self, around: Surroundings) -> None:
+        job, inputs = self._job, self._inputs
+        if job.kind == "call":
+            arguments = inputs.items[spec.ARGUMENTS]
+            value = cell.run_call(inputs.items[spec.FUNCTION], arguments)
+            self._values = [(spec.VALUE, "", value)]
+        else:
+            self._snapshot = Snapshot(inputs.namespace, inputs.digests, compare=job.out is None)
+            cell.run_cell(job, inputs.namespace, around.show)
+
+    def _items(self) -> List[Item]:
+        """List what goes back: a value; or variables, those named, or those bound and changed."""
+        if self._snapshot is None:
+            return self._values
+        namespace, out = self._inputs.namespace, self._job.out
+        if out is None:
+            self._changed = tuple(self._snapshot.changed())
+            names = [*self._snapshot.bound(), *self._changed]
+        else:
+            names = [name for name in out if name in namespace]
+        return [(spec.VARIABLE, name, namespace[name]) for name in names]
+
+    def _named(self, filename: str) -> str:
+        return values.original(filename, self._modules, self._job.places)
+
+    def _labels(self) -> Dict[str, str]:
+        return {name: label for name, (label, _) in self._job.sources.items()}
+
+    def _result(
+        self,
+        items: List[Item],
+        error: Optional[BaseException],
+        found: Tuple[spec.Failure, ...],
+        lines: Tuple[str, ...],
+    ) -> Tuple[Outcome, Sequence[Buffer]]:
+        for index, (raised, _) in enumerate(failure.chain(error)):
+            items.append((spec.EXCEPTION, str(index), raised))
+        graph = values.dump(items, self._inputs.namespace)
+        self._check_value(graph.failures)
+        outcome = self._ended(
+            spec.OK if error is None else spec.ERROR,
+            failures=found,
+            traceback=lines,
+            unreturned=values.unreturned(graph) + self._missing(),
+            changed=self._changed,
+            deleted=tuple(self._snapshot.deleted()) if self._snapshot else (),
+            records=tuple(graph.records),
+        )
+        return outcome, values.outgoing(graph)
+
+    def _missing(self) -> Tuple[Tuple[str, str], ...]:
+        names = [n for n in self._job.out or () if n not in self._inputs.namespace]
+        return tuple((name, f"{name}: the cell did not bind it") for name in names)
+
+    def _check_value(self, failed: Sequence[Tuple[str, str, Any, BaseException]]) -> None:
+        for role, _, value, error in failed:
+            if role == spec.VALUE:
+                from nbbatch.wire.blame import sentence
+
+                raise errors.NotPicklableError(
+                    f"{self._job.name} ran, but its result can't come back",
+                    sentence("result", value, error),
+                    "return something that pickles, or save it in the job",
+                )
+
+    def _refused(self, error: errors.NbbatchError) -> Outcome:
+        kind = type(error).__name__
+        print(f"{kind}: {error}", file=sys.stderr, flush=True)
+        return self._ended(
+            spec.REFUSED, what=error.what, cause=error.cause, hint=error.hint, error=kind
+        )
+
+    def _ended(self, status: str, **fields: Any) -> Outcome:
+        last = self._identity.attempt >= self._job.attempts
+        final = last or status in (spec.OK, spec.REFUSED)
+        return Outcome(status=status, attempt=self._identity.attempt, final=final, **fields)

@@ -1,0 +1,57 @@
+"""Which job, which attempt, with which key: read from the environment once."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass, field
+from typing import MutableMapping
+
+from nbbatch.wire import keys
+
+
+@dataclass(frozen=True)
+class Identity:
+    """The job and attempt that this process is to run."""
+
+    job: str
+    attempt: int
+    batch_job_id: str
+    key: bytes = field(repr=False)
+
+
+def take_identity(environ: MutableMapping[str, str]) -> Identity:
+    """Read the identity and take the key out of `environ`, where the user's code could print it."""
+    found = Identity(
+        job=environ[keys.ENV_JOB],
+        attempt=int(environ.get(keys.ENV_BATCH_ATTEMPT) or 1),
+        batch_job_id=environ.get(keys.ENV_BATCH_JOB, ""),
+        key=bytes.fromhex(environ.pop(keys.ENV_KEY)),
+    )
+    if environ is os.environ and sys.platform == "linux":
+        _cover(keys.ENV_KEY.encode())
+    return found
+
+
+#: Places in ``/proc/self/stat`` behind the name: where the initial environment begins and ends.
+#: https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html
+_ENV_START, _ENV_END = 47, 48
+
+
+def _cover(name: bytes) -> None:
+    """Write over a variable's value in ``/proc/self/environ``: unsetting it leaves it there."""
+    try:
+        with open("/proc/self/stat", "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()
+        start, end = int(fields[_ENV_START]), int(fields[_ENV_END])
+        with open("/proc/self/mem", "r+b", buffering=0) as memory:
+            memory.seek(start)
+            block = memory.read(end - start)
+            for entry in block.split(b"\0"):
+                if entry.startswith(name + b"="):
+                    at = block.index(entry) + len(name) + 1
+                    memory.seek(start + at)
+                    memory.write(b"*" * (len(entry) - len(name) - 1))
+    # A sandbox that shows no such files: there is nothing to read there either.
+    except (OSError, IndexError, ValueError):
+        pass

@@ -1,0 +1,228 @@
+"""The monitor: tells the job's story, and ends it when the child can't."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import sys
+import time
+from dataclasses import replace
+from typing import Any, Callable, Dict, List, Optional
+
+from nbbatch.wire import spec
+from nbbatch.wire.frames import frame
+from nbbatch.wire.spec import JobSpec, Outcome
+from nbbatch.wire.store import Store
+from nbbatch.worker.run import control, report
+from nbbatch.worker.run.identity import Identity
+from nbbatch.worker.run.story import Story
+from nbbatch.worker.run.tee import Tee, copy_to_log
+
+#: Seconds between a signal from outside and SIGKILL. ECS gives 30 in all, and the outcome
+#: must still be written: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_StopTask.html
+GRACE = 20.0
+#: Seconds between two samples of what the job uses.
+SAMPLE = 1.0
+_READ = 1 << 18
+#: What the peak of a process's memory is counted in.
+_RSS_UNIT = 1 if sys.platform == "darwin" else 1024
+
+
+class Monitor:
+    """Watches one child from its fork to its outcome."""
+
+    def __init__(
+        self, store: Store, identity: Identity, job: JobSpec, run_child: Callable[[int], None]
+    ) -> None:
+        self._store = store
+        self._identity = identity
+        self._job = job
+        self._run_child = run_child
+        self._story = Story(store, identity)
+        self._selector = selectors.DefaultSelector()
+        self._messages = control.Reader()
+        self._tees = [Tee(name, self._story.add) for name in ("stdout", "stderr")]
+        self._said: Optional[Outcome] = None
+        self._signal = ""
+        self._deadline = 0.0
+        self._next_sample = 0.0
+        self._peak: Dict[str, Any] = {}
+        self._started = time.monotonic()
+
+    def run(self) -> int:
+        """Run the child to its end and return the container's exit code."""
+        self._fork()
+        # Late: by now the job itself is on its way.
+        from nbbatch.worker.sampling import sampler
+
+        self._sampler = sampler.Sampler(self._child)
+        self._story.add(frame("started", given=sampler.host_facts()))
+        self._next_sample = time.monotonic() + SAMPLE / 4
+        status = self._watch()
+        outcome = self._said or self._post_mortem(status)
+        self._finish(outcome)
+        return report.exit_code(outcome)
+
+    def _fork(self) -> None:
+        control_in, control_out = os.pipe()
+        out_in, out_out = os.pipe()
+        err_in, err_out = os.pipe()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        self._child = os.fork()
+        if self._child == 0:
+            os.setpgid(0, 0)
+            for end in (control_in, out_in, err_in):
+                os.close(end)
+            os.dup2(out_out, 1)
+            os.dup2(err_out, 2)
+            self._be_child(control_out)
+        for end in (control_out, out_out, err_out):
+            os.close(end)
+        self._listen(control_in, self._read_control)
+        for end, tee in zip((out_in, err_in), self._tees):
+            self._listen(end, tee)
+        self._catch_signals()
+
+    def _be_child(self, descriptor: int) -> None:
+        """Run the child, and never return into the monitor's own code."""
+        try:
+            self._run_child(descriptor)
+        # A fault of the worker itself; the monitor reports that the child died.
+        except BaseException:
+            import traceback
+
+            os.write(2, traceback.format_exc().encode())
+        finally:
+            os._exit(70)
+
+    def _listen(self, descriptor: int, take: Callable[[bytes], None]) -> None:
+        self._selector.register(descriptor, selectors.EVENT_READ, take)
+
+    def _catch_signals(self) -> None:
+        # A wake-up pipe, because select goes on waiting after a handler that does not raise.
+        wake_in, wake_out = os.pipe()
+        os.set_blocking(wake_in, False)
+        os.set_blocking(wake_out, False)
+        signal.set_wakeup_fd(wake_out, warn_on_full_buffer=False)
+        self._wake = wake_in
+        self._selector.register(wake_in, selectors.EVENT_READ, lambda data: None)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, self._note_signal)
+
+    def _note_signal(self, number: int, _: Any) -> None:
+        # Only noted: it may come in the middle of a write.
+        self._signal = self._signal or signal.Signals(number).name
+
+    def _terminate(self) -> None:
+        self._deadline = time.monotonic() + GRACE
+        self._story.add(frame("notice", text=f"asked to end by {self._signal}"))
+        self._kill(signal.SIGTERM)
+
+    def _kill(self, number: int) -> None:
+        try:
+            os.kill(self._child, number)
+        except ProcessLookupError:
+            pass
+
+    def _watch(self) -> int:
+        """Read, sample and write until the child is gone; return its wait status."""
+        while True:
+            self._turn(min(self._story.wait(), self._next_sample - time.monotonic()))
+            pid, status, used = os.wait4(self._child, os.WNOHANG)
+            if pid:
+                self._note_peak(memory=used.ru_maxrss * _RSS_UNIT)
+                self._drain()
+                return status
+
+    def _turn(self, timeout: float) -> None:
+        for key, _ in self._selector.select(max(0.0, timeout)):
+            self._read(key)
+        now = time.monotonic()
+        if now >= self._next_sample:
+            self._sample()
+            self._next_sample = now + SAMPLE
+        if self._signal and not self._deadline:
+            self._terminate()
+        if self._deadline and now >= self._deadline:
+            self._kill(signal.SIGKILL)
+        if self._story.wait() <= 0:
+            self._story.flush()
+
+    def _read(self, key: selectors.SelectorKey) -> bool:
+        data = os.read(key.fd, _READ)
+        if data:
+            key.data(data)
+        else:
+            self._selector.unregister(key.fd)
+            os.close(key.fd)
+        return bool(data)
+
+    def _drain(self) -> None:
+        """Read what is still in the pipes; grandchildren may hold them open for ever."""
+        try:
+            os.killpg(self._child, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            pass
+        while True:
+            ready = [key for key, _ in self._selector.select(0) if key.fd != self._wake]
+            read = [self._read(key) for key in ready]
+            if not any(read):
+                break
+        for tee in self._tees:
+            tee.end()
+
+    def _read_control(self, data: bytes) -> None:
+        for message in self._messages.feed(data):
+            if message["kind"] == control.DONE:
+                self._said = Outcome.from_meta(message["outcome"])
+            else:
+                copy_to_log(message)
+                self._story.add(message)
+
+    def _sample(self) -> None:
+        usage = self._sampler.sample()
+        self._note_peak(**{name: usage.get(name, 0) for name in ("cpu", "memory", "disk")})
+        gpus: List[Dict[str, Any]] = list(usage.get("gpus", ()))
+        if gpus:
+            self._note_peak(gpu_memory=max(g["memory"] for g in gpus))
+        self._story.add(frame("usage", **usage))
+
+    def _note_peak(self, **figures: float) -> None:
+        for name, value in figures.items():
+            self._peak[name] = max(self._peak.get(name, 0), value)
+
+    def _post_mortem(self, status: int) -> Outcome:
+        """Say what became of a child that could not say it itself."""
+        killed = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+        code = 128 + killed if killed else os.WEXITSTATUS(status)
+        outcome = Outcome(
+            status=spec.TERMINATED if self._signal else spec.DIED,
+            attempt=self._identity.attempt,
+            final=self._identity.attempt >= self._job.attempts,
+            exit_code=code,
+            signal=self._signal or (signal.Signals(killed).name if killed else ""),
+            out_of_memory=killed == signal.SIGKILL and self._sampler.oom_kills() > 0,
+            usage=self._usage(),
+        )
+        self._story.flush()
+        return self._written(outcome)
+
+    def _written(self, outcome: Outcome) -> Outcome:
+        """Write an outcome, unless the child had written its own before it died."""
+        try:
+            return report.write_if_absent(self._store, self._identity, outcome)
+        # The exit code and the container's log still tell what happened.
+        except OSError as error:
+            report.tell_unwritable(error)
+            return replace(outcome, exit_code=spec.EXIT_UNWRITABLE)
+
+    def _usage(self) -> Dict[str, Any]:
+        return {**self._peak, "seconds": round(time.monotonic() - self._started, 3)}
+
+    def _finish(self, outcome: Outcome) -> None:
+        self._story.add(frame("usage", final=True, peak=self._usage()))
+        self._story.add(frame("end", status=outcome.status, final=outcome.final))
+        self._story.flush()

@@ -1,0 +1,75 @@
+"""Writes an attempt's outcome: sealed, complete, once."""
+
+from __future__ import annotations
+
+import os
+from typing import List, Sequence
+
+from nbbatch.wire import envelope, keys, parts, spec
+from nbbatch.wire.envelope import Stamp
+from nbbatch.wire.spec import Outcome
+from nbbatch.wire.store import Buffer, Store
+from nbbatch.worker.run.identity import Identity
+
+_STDERR = 2
+
+
+def write_outcome(
+    store: Store, identity: Identity, outcome: Outcome, buffers: Sequence[Buffer] = ()
+) -> None:
+    """Seal `outcome` with its graph's parts and write it under its final name."""
+    _put(store, identity, outcome, buffers, if_absent=False)
+
+
+def write_if_absent(store: Store, identity: Identity, outcome: Outcome) -> Outcome:
+    """Write `outcome` if there is none yet; return the one that is in the store."""
+    if _put(store, identity, outcome, (), if_absent=True):
+        return outcome
+    data = store.get(keys.outcome(identity.job, identity.attempt)) or b""
+    found = envelope.unseal(data, identity.key, spec.OUTCOME, identity.job)
+    return Outcome.from_meta(found.meta)
+
+
+def _put(
+    store: Store,
+    identity: Identity,
+    outcome: Outcome,
+    buffers: Sequence[Buffer],
+    *,
+    if_absent: bool,
+) -> bool:
+    meta = outcome.meta()
+    pieces: List[Buffer] = parts.pack(
+        store, Stamp(identity.key, spec.OUTCOME, identity.job), meta, buffers, set()
+    )
+    name = keys.outcome(identity.job, identity.attempt)
+    return store.put(name, pieces, if_absent=if_absent)
+
+
+def tell(text: str) -> None:
+    """Say something in the container's own log, if it takes it: it may be on a full disk too."""
+    try:
+        # Unbuffered, so that nothing is left to fail when the interpreter ends.
+        os.write(_STDERR, f"nbbatch: {text}\n".encode("utf-8", "replace"))
+    except OSError:
+        pass
+
+
+def tell_unwritable(error: OSError) -> None:
+    """Say that the store does not take the outcome."""
+    tell(f"the outcome can't be written: {error}")
+
+
+def exit_code(outcome: Outcome) -> int:
+    """Return what the container exits with: as a shell would report the same end."""
+    if outcome.status == spec.OK:
+        return 0
+    if outcome.exit_code == spec.EXIT_UNWRITABLE:
+        return spec.EXIT_UNWRITABLE
+    if outcome.status == spec.REFUSED:
+        return spec.EXIT_REFUSED
+    if outcome.status == spec.TERMINATED:
+        return 143
+    if outcome.status == spec.DIED and outcome.exit_code:
+        return outcome.exit_code
+    return 1

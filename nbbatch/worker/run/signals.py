@@ -1,0 +1,41 @@
+"""Signals in the child: what asks the job to end, and what the code leaves behind."""
+
+from __future__ import annotations
+
+import signal
+from typing import Any, Optional
+
+from nbbatch.worker.run import failure
+
+
+class Terminated(KeyboardInterrupt):
+    """A signal from outside asked the job to end."""
+
+
+def listen() -> None:
+    """Raise `Terminated` where the code is, once it is asked to end."""
+    signal.signal(signal.SIGTERM, _terminate)
+
+
+def _terminate(*_: Any) -> None:
+    ignore()
+    raise Terminated
+
+
+def ignore() -> None:
+    """Take no notice of being asked to end: it is faster to end than to be ended."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
+def quiet() -> None:
+    """Take the code's own handlers away: a timer of its may still be running."""
+    for number in signal.valid_signals():
+        if number != signal.SIGTERM and callable(signal.getsignal(number)):
+            signal.signal(number, signal.SIG_IGN)
+    if signal.getsignal(signal.SIGTERM) != signal.SIG_IGN:
+        listen()
+
+
+def terminated(error: Optional[BaseException]) -> bool:
+    """Tell whether an exception came of being asked to end, whatever was made of it."""
+    return any(isinstance(behind, Terminated) for behind, _ in failure.chain(error))

@@ -1,0 +1,163 @@
+"""The job's values: in from a sealed input, out into a sealed outcome."""
+
+from __future__ import annotations
+
+import builtins
+import io
+import os
+import sys
+import types
+from dataclasses import dataclass, field
+from typing import Any, Dict, List, Mapping, Sequence, Tuple
+
+from nbbatch import errors
+from nbbatch.wire import graph, parts, spec
+from nbbatch.wire.envelope import Envelope
+from nbbatch.wire.graph import Item
+from nbbatch.wire.spec import JobSpec
+from nbbatch.wire.store import Buffer, Store
+from nbbatch.worker.run.changes import Digests, address
+
+
+@dataclass
+class Inputs:
+    """What came in.
+
+    Attributes
+    ----------
+    namespace
+        The `__main__` module's dict, with the variables in it.
+    items
+        The records that are not variables, by role.
+    digests
+        Those of the large buffers, by their place in memory.
+    """
+
+    namespace: Dict[str, Any]
+    items: Dict[str, Any] = field(default_factory=dict)
+    digests: Digests = field(default_factory=dict)
+
+
+def main_namespace() -> Dict[str, Any]:
+    """Make a new, empty ``__main__`` and return its dict."""
+    module = types.ModuleType("__main__")
+    module.__dict__["__builtins__"] = builtins
+    sys.modules["__main__"] = module
+    return module.__dict__
+
+
+def check_python(job: JobSpec) -> None:
+    """Refuse bytecode of another Python before it is unpickled.
+
+    Raises
+    ------
+    ImageError
+        The input holds functions, and this Python's minor version is not the client's.
+    """
+    here = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    if job.bytecode and job.python != here:
+        raise errors.ImageError(
+            f"{job.name} can't run on this image",
+            f"functions travel as bytecode of the kernel's Python {job.python}, "
+            f"and the image has Python {here}",
+            f"--image python:{job.python}, or another image with Python {job.python}",
+        )
+
+
+def unpack_modules(store: Store, envelope: Envelope, job: JobSpec) -> str:
+    """Write the notebook's local modules into a folder of their own; empty where none came."""
+    if job.modules is None:
+        return ""
+    # Loaded only where modules came: a trivial job does not pay for it.
+    import tempfile
+
+    from nbbatch.wire import files
+
+    folder = tempfile.mkdtemp(prefix="nbbatch-modules-")
+    files.unpack(bytes(parts.read(store, envelope, job.modules)), folder)
+    return folder
+
+
+def see_modules(folder: str) -> None:
+    """Let this Python, and those that it starts, find local modules first."""
+    if not folder:
+        return
+    sys.path.insert(0, folder)
+    known = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [folder, known]))
+
+
+def original(filename: str, folder: str, places: Mapping[str, str]) -> str:
+    """Return what a file of a local module is called where it came from."""
+    if not folder or not filename.startswith(folder + os.sep):
+        return filename
+    inside = os.path.relpath(filename, folder)
+    place = places.get(inside.partition(os.sep)[0].partition(".")[0])
+    return os.path.join(place, inside) if place is not None else filename
+
+
+def load(store: Store, envelope: Envelope, job: JobSpec, namespace: Dict[str, Any]) -> Inputs:
+    """Unpickle the values of an input whose seal was checked; variables go into `namespace`.
+
+    Raises
+    ------
+    ImageError
+        A value can't be rebuilt here: mostly a library that the image lacks.
+    """
+    inputs = Inputs(namespace)
+    count = sum(1 for index in range(len(envelope.parts)) if index != job.modules)
+    buffers = [parts.read(store, envelope, index) for index in range(1, count)]
+    for part, data in zip(envelope.parts[1:count], buffers):
+        if part.blob:
+            inputs.digests[address(memoryview(data)), part.size] = part.digest
+    stream = parts.read(store, envelope, 0)
+    for record in graph.load(stream, job.records, buffers, inputs.namespace):
+        if record.error is not None:
+            raise _unreadable(record, job) from record.error
+        if record.role == spec.VARIABLE:
+            inputs.namespace[record.name] = record.value
+        else:
+            inputs.items[record.role] = record.value
+    # cloudpickle puts a dict there; a notebook has the module.
+    inputs.namespace["__builtins__"] = builtins
+    return inputs
+
+
+def _unreadable(record: graph.Loaded, job: JobSpec) -> errors.ImageError:
+    error = record.error
+    what = f"{record.name or record.role} can't be loaded in the job"
+    cause = f"{type(error).__name__}: {error}"
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        package = error.name.partition(".")[0]
+        hint = f"use an image that has {package} (--image), or don't send what needs it"
+    else:
+        hint = "use an image with the same library versions as the kernel (--image)"
+    return errors.ImageError(what, cause, hint)
+
+
+def dump(items: Sequence[Item], namespace: Dict[str, Any]) -> graph.Graph:
+    """Pickle what goes back, leaving out what does not pickle."""
+    return graph.dump(items, namespace, with_globals=False, tolerant=True)
+
+
+def unreturned(found: graph.Graph) -> Tuple[Tuple[str, str], ...]:
+    """Name the variables that stay behind, each with the reason."""
+    if not found.failures:
+        return ()
+    from nbbatch.wire.blame import sentence
+
+    return tuple(
+        (name, sentence(name, value, error))
+        for role, name, value, error in found.failures
+        if role == spec.VARIABLE and not _is_closed_file(value)
+    )
+
+
+def _is_closed_file(value: Any) -> bool:
+    """Tell whether nobody will miss a value: what ``with open(...) as file`` leaves behind."""
+    return isinstance(value, io.IOBase) and value.closed
+
+
+def outgoing(found: graph.Graph) -> List[Buffer]:
+    """Return the parts of an outcome that carry the graph."""
+    return found.parts() if found.records else []

@@ -1,0 +1,233 @@
+"""What AWS Batch does with a job, on this machine: real processes, one folder per attempt."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import threading
+import time
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+
+@dataclass
+class Place:
+    """What the jobs of one server share.
+
+    Attributes
+    ----------
+    folder
+        Below it each attempt has its own folder, its working and home directory.
+    path
+        ``PATH`` of the jobs; its first folder holds ``python``.
+    environment
+        What the compute environment gives to each container besides Batch's own variables.
+    second
+        How long a second of a job's timeout lasts.
+    grace
+        Seconds between SIGTERM and SIGKILL.
+    keep_log
+        Called with the stream's name and new lines of a container's output.
+    capacity
+        While it is not set, jobs stay RUNNABLE.
+    """
+
+    folder: Path
+    path: str
+    environment: Mapping[str, str]
+    keep_log: Callable[[str, list[str]], None]
+    second: float = 1.0
+    grace: float = 2.0
+    capacity: threading.Event = field(default_factory=threading.Event)
+
+
+class Job:
+    """One job: a thread that makes its attempts."""
+
+    def __init__(self, place: Place, facts: dict[str, Any], environment: dict[str, str]) -> None:
+        self._place = place
+        self._facts = facts
+        self._environment = environment
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._stop_reason = ""
+        self._killed: tuple[str, str] | None = None
+        self._changed = threading.Event()
+        self.thread = threading.Thread(target=self._run, daemon=True)
+
+    @property
+    def id(self) -> str:
+        """Batch's id of it."""
+        return str(self._facts["jobId"])
+
+    @property
+    def status(self) -> str:
+        """Its state now."""
+        return str(self._facts["status"])
+
+    def describe(self) -> dict[str, Any]:
+        """Return the job as DescribeJobs shows it."""
+        with self._lock:
+            return {**self._facts, "container": dict(self._facts["container"])}
+
+    def stop(self, reason: str) -> None:
+        """Do what TerminateJob does."""
+        with self._lock:
+            if self.status in ("SUCCEEDED", "FAILED"):
+                return
+            self._stop_reason = reason
+            self._facts["isTerminated"] = self._process is not None
+            self._facts["isCancelled"] = self._process is None
+            self._signal(signal.SIGTERM)
+        self._changed.set()
+
+    def kill(self, container_reason: str = "", status_reason: str = "") -> None:
+        """Kill the container from outside, as the kernel's OOM killer or a lost host would."""
+        with self._lock:
+            self._killed = (container_reason, status_reason)
+            if self._process is not None:
+                os.killpg(self._process.pid, signal.SIGKILL)
+
+    def _signal(self, number: int) -> None:
+        # As a container engine does it: the first process gets the signal, its children do not.
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(number)
+
+    def _run(self) -> None:
+        attempts = self._facts["retryStrategy"]["attempts"]
+        for number in range(1, attempts + 1):
+            self._become("RUNNABLE")
+            while not self._place.capacity.wait(0.01) and not self._stop_reason:
+                pass
+            if self._stop_reason:
+                self._end("FAILED", self._stop_reason)
+                return
+            code, reason, final = self._attempt(number)
+            if code == 0:
+                self._end("SUCCEEDED", reason)
+                return
+            if final or number == attempts or self._gives_up(code):
+                self._end("FAILED", reason)
+                return
+
+    def _gives_up(self, code: int) -> bool:
+        rules = self._facts["retryStrategy"].get("evaluateOnExit", ())
+        return any((str(code), "EXIT") == (r["onExitCode"], r["action"]) for r in rules)
+
+    def _attempt(self, number: int) -> tuple[int, str, bool]:
+        folder = self._place.folder / self.id / str(number)
+        folder.mkdir(parents=True)
+        self._become("STARTING")
+        output = folder / "output"
+        stream = f"{self._facts['jobDefinition'].rpartition('/')[2]}/default/{uuid.uuid4().hex}"
+        container = self._facts["container"]
+        for stale in ("exitCode", "reason"):
+            container.pop(stale, None)
+        try:
+            with output.open("wb") as file, self._lock:
+                self._process = self._start(folder, number, file)
+        except FileNotFoundError as error:
+            reason = f'exec: "{error.filename}": executable file not found in $PATH: unknown'
+            self._record({"reason": f"CannotStartContainerError: {reason}"}, "Task failed to start")
+            return 127, "Task failed to start", False
+        container["logStreamName"] = stream
+        self._become("RUNNING", startedAt=_now())
+        with output.open("rb") as said:
+            code, reason, final = self._wait(self._process, lambda: self._keep(stream, said))
+            self._keep(stream, said, rest=True)
+        self._process = None
+        ended: dict[str, Any] = {"exitCode": code, "logStreamName": stream}
+        if self._killed and self._killed[0]:
+            ended["reason"] = self._killed[0]
+        self._record(ended, reason)
+        return code, reason, final
+
+    def _start(self, folder: Path, number: int, output: Any) -> subprocess.Popen[bytes]:
+        environment = {
+            "PATH": self._place.path,
+            "HOME": str(folder),
+            "TMPDIR": str(folder),
+            "HOSTNAME": "ip-10-0-0-1",
+            **self._place.environment,
+            **self._environment,
+            "AWS_BATCH_JOB_ID": self.id,
+            "AWS_BATCH_JOB_ATTEMPT": str(number),
+            "AWS_BATCH_JQ_NAME": self._facts["jobQueue"].rpartition("/")[2],
+            "AWS_BATCH_CE_NAME": "environment",
+        }
+        return subprocess.Popen(
+            self._facts["container"]["command"],
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+    def _keep(self, stream: str, said: BinaryIO, rest: bool = False) -> None:
+        data = said.read()
+        if not rest:
+            # A line that is not yet complete waits.
+            unfinished = len(data) - data.rfind(b"\n") - 1
+            said.seek(-unfinished, os.SEEK_CUR)
+            data = data[: len(data) - unfinished]
+        lines = data.decode("utf-8", "replace").splitlines()
+        if lines:
+            self._place.keep_log(stream, lines)
+
+    def _wait(
+        self, process: subprocess.Popen[bytes], look: Callable[[], None]
+    ) -> tuple[int, str, bool]:
+        seconds = self._facts.get("timeout", {}).get("attemptDurationSeconds")
+        deadline = time.monotonic() + seconds * self._place.second if seconds else None
+        timed_out = False
+        while process.poll() is None:
+            if deadline and time.monotonic() > deadline:
+                timed_out = True
+            if timed_out or self._stop_reason:
+                self._end_process(process)
+            look()
+            time.sleep(0.01)
+        with contextlib.suppress(ProcessLookupError):
+            # With the first process the container ends, and everything in it.
+            os.killpg(process.pid, signal.SIGKILL)
+        code = process.returncode if process.returncode >= 0 else 128 - process.returncode
+        if timed_out:
+            return code, "Job attempt duration exceeded timeout", True
+        if self._stop_reason:
+            return code, self._stop_reason, True
+        return code, (self._killed or ("", ""))[1] or "Essential container in task exited", False
+
+    def _end_process(self, process: subprocess.Popen[bytes]) -> None:
+        process.terminate()
+        try:
+            process.wait(self._place.grace)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+    def _record(self, container: dict[str, Any], reason: str) -> None:
+        with self._lock:
+            self._facts["container"].update(container)
+            started = self._facts.get("startedAt", _now())
+            attempt = {"startedAt": started, "stoppedAt": _now(), "statusReason": reason}
+            self._facts["attempts"].append({**attempt, "container": container})
+
+    def _become(self, status: str, **changes: Any) -> None:
+        with self._lock:
+            self._facts.update(status=status, **changes)
+
+    def _end(self, status: str, reason: str) -> None:
+        self._become(status, statusReason=reason, stoppedAt=_now())
+
+
+def _now() -> int:
+    return int(time.time() * 1000)

@@ -1,0 +1,308 @@
+"""AWS Batch's API over HTTP, on this machine: what is submitted really runs, as a process.
+
+It takes and gives what the documentation says, refuses what the documentation refuses, counts
+the calls, and fails on request. It knows nothing of nbbatch.
+
+https://docs.aws.amazon.com/batch/latest/APIReference/Welcome.html
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import threading
+import uuid
+from collections import Counter
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from batch_jobs import Job, Place, _now
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ACCOUNT = "123456789012"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
+#: Codes of answers, by HTTP status.
+_ERRORS = {429: "TooManyRequestsException", 500: "ServerException", 403: "AccessDeniedException"}
+
+
+class Fault(NamedTuple):
+    """What goes wrong with a request: `status` 0 hangs up; `done` says whether it took effect."""
+
+    status: int = 0
+    done: bool = False
+    code: str = ""
+    message: str = "on request"
+
+
+class RefusedError(Exception):
+    """The request is refused as a ClientException."""
+
+
+class BatchServer:
+    """A region of AWS Batch.
+
+    Attributes
+    ----------
+    calls
+        Each request as (operation, body), in order.
+    fault
+        Called with operation and body before a request is served.
+    queues
+        Platform by name; ``DISABLED`` is a platform too.
+    least_timeout
+        What Batch takes at least, in seconds.
+    """
+
+    def __init__(self, place: Place, region: str = "us-east-1") -> None:
+        self.calls: list[tuple[str, dict[str, Any]]] = []
+        self.fault: Callable[[str, dict[str, Any]], Fault | None] = lambda *_: None
+        self.queues: dict[str, str] = {"queue": "EC2"}
+        self.least_timeout = 60
+        self.definitions: dict[str, list[dict[str, Any]]] = {}
+        self.jobs: dict[str, Job] = {}
+        self.credentials: dict[str, str] = {}
+        self.place = place
+        self._region = region
+        self._lock = threading.Lock()
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._http.daemon_threads = True
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        return f"http://127.0.0.1:{self._http.server_port}"
+
+    def count(self) -> Counter[str]:
+        """Return how often each operation was called."""
+        return Counter(operation for operation, _ in self.calls)
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        """Serve for a while; what still runs at the end is stopped."""
+        self.place.capacity.set()
+        threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True).start()
+        try:
+            yield
+        finally:
+            for job in self.jobs.values():
+                job.stop("the server ends")
+            for job in self.jobs.values():
+                job.thread.join(10)
+            self._http.shutdown()
+            self._http.server_close()
+
+    def serve(self, operation: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Answer one request."""
+        handler = getattr(self, "_" + operation, None)
+        if handler is None:
+            raise RefusedError(f"unknown operation {operation}")
+        with self._lock:
+            answer: dict[str, Any] = handler(body)
+        return answer
+
+    def _arn(self, kind: str, name: str) -> str:
+        return f"arn:aws:batch:{self._region}:{ACCOUNT}:{kind}/{name}"
+
+    def _describejobqueues(self, body: dict[str, Any]) -> dict[str, Any]:
+        wanted = [name.rpartition("/")[2] for name in body.get("jobQueues", self.queues)]
+        size = body.get("maxResults", 2)
+        first = int(body.get("nextToken", 0))
+        found = [name for name in wanted if name in self.queues]
+        page = [self._queue(name) for name in found[first : first + size]]
+        more = {"nextToken": str(first + size)} if first + size < len(found) else {}
+        return {"jobQueues": page, **more}
+
+    def _queue(self, name: str) -> dict[str, Any]:
+        environment = self._arn("compute-environment", f"{name}-environment")
+        return {
+            "jobQueueName": name,
+            "jobQueueArn": self._arn("job-queue", name),
+            "state": "DISABLED" if self.queues[name] == "DISABLED" else "ENABLED",
+            "status": "VALID",
+            "statusReason": "JobQueue Healthy",
+            "priority": 1,
+            "computeEnvironmentOrder": [{"order": 1, "computeEnvironment": environment}],
+        }
+
+    def _describecomputeenvironments(self, body: dict[str, Any]) -> dict[str, Any]:
+        found = []
+        for arn in body["computeEnvironments"]:
+            name = arn.rpartition("/")[2]
+            platform = self.queues[name.removesuffix("-environment")]
+            facts = {"computeEnvironmentName": name, "computeEnvironmentArn": arn}
+            kind = "EKS" if platform == "EKS" else "ECS"
+            resources = {"type": "EC2" if platform in ("EKS", "DISABLED") else platform}
+            found.append(
+                {**facts, "computeResources": resources, "containerOrchestrationType": kind}
+            )
+        return {"computeEnvironments": found}
+
+    def _registerjobdefinition(self, body: dict[str, Any]) -> dict[str, Any]:
+        name = body["jobDefinitionName"]
+        _refuse_unless(_NAME.fullmatch(name), f"Job definition name {name} is not valid")
+        _refuse_unless(body["type"] == "container", "type must be container")
+        container = body["containerProperties"]
+        kinds = {item["type"] for item in container["resourceRequirements"]}
+        _refuse_unless({"VCPU", "MEMORY"} <= kinds, "Container properties need VCPU and MEMORY")
+        _refuse_unless(len(json.dumps(body)) <= 24 << 10, "Job definition exceeds the maximum size")
+        role = container.get("jobRoleArn", "")
+        _refuse_unless("missing" not in role, f"Role {role} is not valid: the role does not exist")
+        revisions = self.definitions.setdefault(name, [])
+        revisions.append({**body, "status": "ACTIVE"})
+        arn = self._arn("job-definition", f"{name}:{len(revisions)}")
+        return {
+            "jobDefinitionName": name,
+            "jobDefinitionArn": arn,
+            "revision": len(revisions),
+        }
+
+    def deregister(self, name: str) -> None:
+        """Make all revisions of a definition INACTIVE, as a person in the console can."""
+        for revision in self.definitions.get(name, ()):
+            revision["status"] = "INACTIVE"
+
+    def _active(self, name: str) -> tuple[str, dict[str, Any]]:
+        active = [d for d in self.definitions.get(name, ()) if d["status"] == "ACTIVE"]
+        if not active:
+            raise RefusedError(
+                f"JobDefinition name {name} does not exist or is not in ACTIVE status."
+            )
+        number = self.definitions[name].index(active[-1]) + 1
+        return self._arn("job-definition", f"{name}:{number}"), active[-1]
+
+    def _submitjob(self, body: dict[str, Any]) -> dict[str, Any]:
+        _refuse_unless(_NAME.fullmatch(body["jobName"]), "Job name should match valid pattern")
+        queue = body["jobQueue"].rpartition("/")[2]
+        _refuse_unless(queue in self.queues, f"JobQueue {body['jobQueue']} not found.")
+        _refuse_unless(len(json.dumps(body)) <= 30 << 10, "Request exceeds the maximum size")
+        arn, definition = self._active(body["jobDefinition"])
+        overrides = body.get("containerOverrides", {})
+        _refuse_unless(
+            len(json.dumps(overrides)) <= 8192, "Container Overrides length must be at most 8192"
+        )
+        environment = {item["name"]: item["value"] for item in overrides.get("environment", ())}
+        reserved = [name for name in environment if name.startswith("AWS_BATCH")]
+        _refuse_unless(
+            not reserved, f"Environment variables can't start with AWS_BATCH: {reserved}"
+        )
+        facts = self._new_job(body, queue, arn, definition)
+        _refuse_unless(1 <= facts["retryStrategy"]["attempts"] <= 10, "attempts must be 1 to 10")
+        timeout = facts.get("timeout", {}).get("attemptDurationSeconds", 60)
+        _refuse_unless(timeout >= self.least_timeout, "attemptDurationSeconds is too short")
+        job = self.jobs[facts["jobId"]] = Job(self.place, facts, environment)
+        job.thread.start()
+        return {"jobName": facts["jobName"], "jobId": facts["jobId"], "jobArn": facts["jobArn"]}
+
+    def _new_job(
+        self, body: dict[str, Any], queue: str, arn: str, definition: dict[str, Any]
+    ) -> dict[str, Any]:
+        id_ = str(uuid.uuid4())
+        overrides = body.get("containerOverrides", {})
+        container = {**definition["containerProperties"], **overrides, "environment": []}
+        timeout = body.get("timeout", definition.get("timeout"))
+        return {
+            "jobName": body["jobName"],
+            "jobId": id_,
+            "jobArn": self._arn("job", id_),
+            "jobQueue": self._arn("job-queue", queue),
+            "jobDefinition": arn,
+            "status": "SUBMITTED",
+            "createdAt": _now(),
+            "attempts": [],
+            "container": container,
+            "retryStrategy": body.get("retryStrategy", {"attempts": 1}),
+            "platformCapabilities": definition.get("platformCapabilities", ["EC2"]),
+            **({"timeout": timeout} if timeout else {}),
+        }
+
+    def _describejobs(self, body: dict[str, Any]) -> dict[str, Any]:
+        _refuse_unless(len(body["jobs"]) <= 100, "at most 100 jobs")
+        return {"jobs": [self.jobs[i].describe() for i in body["jobs"] if i in self.jobs]}
+
+    def _listjobs(self, body: dict[str, Any]) -> dict[str, Any]:
+        found = [job.describe() for job in self.jobs.values()]
+        for item in body.get("filters", ()):
+            _refuse_unless(item["name"] == "JOB_NAME", "only JOB_NAME is served here")
+            found = [j for j in found if _matches(j["jobName"], item["values"][0])]
+        if not body.get("filters"):
+            found = [j for j in found if j["status"] == body.get("jobStatus", "RUNNING")]
+        queue = body["jobQueue"].rpartition("/")[2]
+        shown = ("jobId", "jobName", "jobArn", "status", "createdAt")
+        found = [j for j in found if j["jobQueue"].endswith("/" + queue)]
+        return {"jobSummaryList": [{k: j[k] for k in shown} for j in found]}
+
+    def _terminatejob(self, body: dict[str, Any]) -> dict[str, Any]:
+        _refuse_unless(body["jobId"] in self.jobs, f"Job {body['jobId']} not found")
+        self.jobs[body["jobId"]].stop(body["reason"])
+        return {}
+
+    def _canceljob(self, body: dict[str, Any]) -> dict[str, Any]:
+        _refuse_unless(body["jobId"] in self.jobs, f"Job {body['jobId']} not found")
+        job = self.jobs[body["jobId"]]
+        if job.status not in ("STARTING", "RUNNING"):
+            job.stop(body["reason"])
+        return {}
+
+
+def _matches(name: str, wanted: str) -> bool:
+    name, wanted = name.lower(), wanted.lower()
+    return name.startswith(wanted[:-1]) if wanted.endswith("*") else name == wanted
+
+
+def _refuse_unless(holds: object, message: str) -> None:
+    if not holds:
+        raise RefusedError(message)
+
+
+def _handler(server: BatchServer) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            """Give a job its role's credentials, as the container agent does."""
+            self._send(200, server.credentials)
+
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)))
+            operation = self.path.rpartition("/")[2]
+            server.calls.append((operation, body))
+            if "Credential=" not in self.headers.get("Authorization", ""):
+                self._fail(403, "MissingAuthenticationTokenException", "not signed")
+                return
+            fault = server.fault(operation, body)
+            if fault and not fault.done:
+                self._go_wrong(fault)
+                return
+            try:
+                answer = server.serve(operation, body)
+            except RefusedError as refused:
+                self._fail(400, "ClientException", str(refused))
+                return
+            self._go_wrong(fault) if fault else self._send(200, answer)
+
+        def _go_wrong(self, fault: Fault) -> None:
+            if not fault.status:
+                self.close_connection = True
+                return
+            code = fault.code or _ERRORS.get(fault.status, "ClientException")
+            self._fail(fault.status, code, fault.message)
+
+        def _fail(self, status: int, code: str, message: str) -> None:
+            self._send(status, {"message": message}, {"x-amzn-ErrorType": code})
+
+        def _send(self, status: int, answer: Any, headers: dict[str, str] | None = None) -> None:
+            data = json.dumps(answer).encode()
+            self.send_response_only(status)
+            always = {"Content-Type": "application/json", "Content-Length": str(len(data))}
+            for name, value in {**always, **(headers or {})}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Say nothing."""
+
+    return Handler

@@ -1,0 +1,72 @@
+"""The backends under test.
+
+A rig is added to the contract suite by a line in `RIGS`: its name, a context manager that takes
+pytest's ``request`` and yields a `stub.Rig`, and the marks of its tests.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nbbatch.backends.local import local_backend
+
+# The helpers beside the tests are imported by their names, whatever pytest's import mode.
+sys.path.insert(0, str(Path(__file__).parent))
+
+from stub import Rig  # noqa: E402
+
+Factory = Callable[[pytest.FixtureRequest], AbstractContextManager[Rig]]
+
+
+@contextlib.contextmanager
+def local_rig(request: pytest.FixtureRequest) -> Iterator[Rig]:
+    """Open the local backend in a new directory; stopped jobs have a second to end."""
+    home = request.getfixturevalue("tmp_path") / "a home"
+    recipe = (
+        "from pathlib import Path\n"
+        "from nbbatch.backends.local import local_backend\n"
+        f"backend = local_backend(Path({str(home)!r}), grace=1.0)\n"
+    )
+    rig = Rig(local_backend(home, grace=1.0), recipe)
+    yield rig
+    rig.stop_all()
+
+
+RIGS: dict[str, tuple[Factory, Any]] = {"local": (local_rig, ())}
+
+if importlib.util.find_spec("aws_rig"):
+    import aws_rig
+
+    RIGS.update(getattr(aws_rig, "RIGS", {}))
+
+
+def _parameters() -> list[Any]:
+    return [pytest.param(f, id=name, marks=marks) for name, (f, marks) in RIGS.items()]
+
+
+@pytest.fixture(params=_parameters())
+def rig(request: pytest.FixtureRequest) -> Iterator[Rig]:
+    """Open one backend after the other."""
+    with request.param(request) as opened:
+        yield opened
+
+
+@pytest.fixture
+def backend(rig: Rig) -> Any:
+    """Open the backend alone, where a test needs no jobs."""
+    return rig.backend
+
+
+@pytest.fixture
+def local(request: pytest.FixtureRequest) -> Iterator[Rig]:
+    """Open the local backend, for what is peculiar to it."""
+    with local_rig(request) as opened:
+        yield opened

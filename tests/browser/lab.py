@@ -1,0 +1,214 @@
+"""A JupyterLab of our own, and pages of it in a headless Chromium.
+
+Everything that JupyterLab keeps (home, configuration, settings, runtime files) lies in one
+folder of the test run; nothing of the user's is read. Screenshots go to the folder that
+``NBBATCH_TEST_ARTIFACTS`` names.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from playwright.sync_api import Browser, Page
+
+CHROMIUM = "/usr/bin/chromium"
+ROOT = Path(__file__).resolve().parents[2]
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+_STATUS = "window.jupyterapp.shell.currentWidget.sessionContext.session?.kernel?.status"
+_RUN = "window.jupyterapp.commands.execute('notebook:run-all-cells')"
+
+
+class Lab:
+    """One JupyterLab server process."""
+
+    def __init__(self, folder: Path, *, theme: str = "JupyterLab Light") -> None:
+        self.root = folder / "notebooks"
+        self._folder = folder
+        self.root.mkdir(parents=True)
+        self._set("themes", {"theme": theme})
+        self._set("notification", {"fetchNews": "false", "checkForUpdates": False})
+        self.port = _free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._log = (folder / "lab.log").open("wb")
+        self._process = subprocess.Popen(
+            self._command(), env=self._environment(), stdout=self._log, stderr=self._log,
+            start_new_session=True,
+        )  # fmt: skip
+        self._wait_until_up()
+
+    def _set(self, plugin: str, settings: dict[str, Any]) -> None:
+        name = f"@jupyterlab/apputils-extension/{plugin}.jupyterlab-settings"
+        path = self._folder / "settings" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(settings))
+
+    def _command(self) -> list[str]:
+        return [
+            sys.executable,
+            "-m",
+            "jupyterlab",
+            "--no-browser",
+            "--allow-root",
+            "--expose-app-in-browser",
+            "--ServerApp.ip=127.0.0.1",
+            f"--ServerApp.port={self.port}",
+            "--ServerApp.port_retries=0",
+            "--IdentityProvider.token=",
+            "--ServerApp.password=",
+            "--ServerApp.disable_check_xsrf=True",
+            f"--ServerApp.root_dir={self.root}",
+            "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+            "--LabApp.news_url=None",
+        ]
+
+    def _environment(self) -> dict[str, str]:
+        names = {"HOME": "home", "JUPYTER_CONFIG_DIR": "config", "JUPYTER_DATA_DIR": "data"}
+        names.update(JUPYTER_RUNTIME_DIR="run", JUPYTERLAB_SETTINGS_DIR="settings")
+        names.update(JUPYTERLAB_WORKSPACES_DIR="workspaces", IPYTHONDIR="ipython")
+        own = {name: str(self._folder / place) for name, place in names.items()}
+        return {**os.environ, **own, "PYTHONPATH": f"{ROOT}:{Path(__file__).parent}"}
+
+    def _wait_until_up(self) -> None:
+        end = time.monotonic() + 60
+        while time.monotonic() < end and self._process.poll() is None:
+            if self._answers():
+                return
+            time.sleep(0.05)
+        self.close()
+        raise RuntimeError((self._folder / "lab.log").read_text(errors="replace")[-3000:])
+
+    def _answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}/api/status", timeout=1):
+                return True
+        except OSError:
+            return False
+
+    def close(self) -> None:
+        """End the server and its kernels."""
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._log.close()
+
+    def write(self, name: str, cells: list[str], kernel: str = "python3") -> Path:
+        """Write a notebook of code cells."""
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
+        notebook.metadata["kernelspec"] = {"name": kernel, "display_name": kernel}
+        path = self.root / f"{name}.ipynb"
+        nbformat.write(notebook, path)
+        return path
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class NotebookPage:
+    """A notebook that is open in the browser."""
+
+    def __init__(self, page: Page, name: str) -> None:
+        self.page = page
+        self.name = name
+        self.errors: list[str] = []
+        self.frames: list[str] = []  # what came over the websocket, as text
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("websocket", self._listen)
+
+    def _listen(self, socket_: Any) -> None:
+        socket_.on("framereceived", lambda data: self.frames.append(str(data)))
+
+    def open(self, lab: Lab) -> NotebookPage:
+        """Open it, and wait until its cells are there."""
+        self.page.goto(f"{lab.url}/lab/tree/{self.name}.ipynb?reset")
+        self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
+        return self
+
+    def run_all(self) -> None:
+        """Start all cells; returns at once."""
+        self.page.wait_for_function(f"{_STATUS} === 'idle'", timeout=60_000)
+        self.page.evaluate(f"() => {{ {_RUN}; }}")
+
+    def wait_idle(self, seconds: float = 30) -> None:
+        """Wait until no cell is queued or running."""
+        self.page.wait_for_function(
+            "() => ![...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')]"
+            ".some(prompt => prompt.textContent.includes('*'))",
+            timeout=seconds * 1000,
+        )
+
+    def wait_frame(self, text: str, seconds: float = 20) -> None:
+        """Wait until a message from the kernel holds a text."""
+        end = time.monotonic() + seconds
+        while not any(text in frame for frame in self.frames):
+            if time.monotonic() > end:
+                raise TimeoutError(f"no {text} from the kernel")
+            self.page.wait_for_timeout(50)
+
+    def save(self) -> None:
+        """Save the notebook as a user does."""
+        self.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
+
+    def output(self, cell: int = 0) -> str:
+        """Return the text that stands under a cell."""
+        return self.page.locator(".jp-CodeCell").nth(cell).locator(".jp-OutputArea").inner_text()
+
+    def shot(self, label: str, *, of: str = "") -> Path:
+        """Keep a screenshot with the other artifacts; the element `of` is in view."""
+        if of:
+            self.page.locator(of).first.scroll_into_view_if_needed()
+        path = _artifacts() / f"{label}.png"
+        self.page.screenshot(path=path)
+        return path
+
+
+def _artifacts() -> Path:
+    folder = os.environ.get("NBBATCH_TEST_ARTIFACTS")
+    path = Path(folder) if folder else Path(tempfile.gettempdir()) / "nbbatch-artifacts"
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+@contextmanager
+def notebook(lab: Lab, browser: Browser, name: str) -> Iterator[NotebookPage]:
+    """Open a notebook in a page of its own; its kernel is shut down at the end."""
+    context = browser.new_context(viewport={"width": 1200, "height": 900})
+    try:
+        yield NotebookPage(context.new_page(), name).open(lab)
+    finally:
+        context.close()
+        _end_kernels(lab)
+
+
+def _end_kernels(lab: Lab) -> None:
+    with urllib.request.urlopen(f"{lab.url}/api/sessions") as answer:
+        sessions = json.load(answer)
+    for session in sessions:
+        url = f"{lab.url}/api/sessions/{session['id']}"
+        urllib.request.urlopen(urllib.request.Request(url, method="DELETE")).close()

@@ -1,0 +1,61 @@
+"""A clean environment for every test, and a session whose jobs really run, on this machine."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+
+import nbbatch
+from nbbatch.session import Session, current_session
+
+pytest_plugins = ["tests.servers"]
+
+_OURS = ("AWS_", "NBBATCH_", "METAFLOW_")
+#: Set by whoever runs the suite, for the suite.
+_KEPT = {"NBBATCH_TEST_ARTIFACTS", "NBBATCH_REQUIRE_BROWSER", "NBBATCH_REQUIRE_CONTAINERS"}
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Hide the developer's own settings and credentials; forget the test's own afterwards."""
+    for name in list(os.environ):
+        if name.startswith(_OURS) and name not in _KEPT:
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("NBBATCH_HOME", str(tmp_path / "nbbatch-home"))
+    monkeypatch.setenv("METAFLOW_HOME", str(tmp_path / "no-metaflow"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+    yield
+    from nbbatch import session
+
+    session._arguments.clear()
+    session._current = None
+
+
+@pytest.fixture
+def local_session() -> Session:
+    """Return this process's session, on the local backend in a folder of the test's own."""
+    nbbatch.configure(backend="local")
+    return current_session()
+
+
+@pytest.fixture
+def shell() -> Iterator[Any]:
+    """Give a new shell; its namespace is ``__main__`` for as long as the test runs."""
+    main = sys.modules["__main__"]
+    InteractiveShell.clear_instance()
+    shell = InteractiveShell.instance()
+    shell.run_line_magic("load_ext", "nbbatch")
+    try:
+        yield shell
+    finally:
+        shell.reset(new_session=False)
+        InteractiveShell.clear_instance()
+        sys.modules["__main__"] = main

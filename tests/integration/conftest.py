@@ -1,0 +1,100 @@
+"""A notebook in process, and proof that nothing of a job outlives its test."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nbbatch.futures import Job
+from nbbatch.session import Session, current_session
+
+_PATIENCE = 10.0
+
+
+class Notebook:
+    """Cells, one after the other, in a real IPython shell."""
+
+    def __init__(self, shell: Any) -> None:
+        self._shell = shell
+        self.namespace: dict[str, Any] = shell.user_ns
+
+    def __getitem__(self, name: str) -> Any:
+        return self.namespace[name]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.namespace
+
+    def run(self, cell: str) -> Any:
+        """Run a cell that succeeds; return the value of its last expression."""
+        result = self._shell.run_cell(cell, store_history=True)
+        result.raise_error()
+        return result.result
+
+    def batch(self, body: str, line: str = "") -> Any:
+        """Run a ``%%batch`` cell that succeeds."""
+        return self.run(f"%%batch {line}\n{body}")
+
+    def failing(self, body: str, line: str = "") -> BaseException:
+        """Run a ``%%batch`` cell that raises; return what it raised."""
+        result = self._shell.run_cell(f"%%batch {line}\n{body}", store_history=True)
+        error: BaseException = result.error_in_exec or result.error_before_exec
+        assert error is not None
+        return error
+
+    def job(self) -> Job[Any]:
+        """Find the last job again, as another kernel would."""
+        return attach_last()
+
+    def shown(self, error: BaseException) -> str:
+        """Return an exception as the notebook shows it, without colours."""
+        return "\n".join(error._render_traceback_())  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def notebook(local_session: Session, shell: Any) -> Notebook:
+    """Open a notebook whose jobs run on this machine."""
+    shell.run_line_magic("colors", "nocolor")
+    return Notebook(shell)
+
+
+def attach_last() -> Job[Any]:
+    """Attach the job that was started last."""
+    session = current_session()
+    return session.attach(next(session.jobs()).id)
+
+
+@pytest.fixture(autouse=True)
+def nothing_left(tmp_path: Path, clean_environment: None) -> Iterator[None]:
+    """Fail a test that leaves a process of a job, or a thread of ours, behind."""
+    yield
+    deadline = time.monotonic() + _PATIENCE
+    while left := [*_processes(str(tmp_path)), *_threads()]:
+        assert time.monotonic() < deadline, left
+        time.sleep(0.02)
+
+
+def _processes(mark: str) -> Iterator[str]:
+    for pid in filter(str.isdigit, os.listdir("/proc") if os.path.isdir("/proc/self") else ()):
+        if int(pid) != os.getpid() and mark in _about(pid):
+            yield f"{pid}: {_about(pid)[:200]}"
+
+
+def _about(pid: str) -> str:
+    try:
+        return "".join(Path("/proc", pid, name).read_text("utf-8", "replace") for name in _TELLING)
+    # It has ended meanwhile.
+    except OSError:
+        return ""
+
+
+_TELLING = ("cmdline", "environ")
+
+
+def _threads() -> list[str]:
+    return [t.name for t in threading.enumerate() if t.name.startswith("nbbatch")]

@@ -1,0 +1,128 @@
+"""Settings: the order of their sources, files, Metaflow's, the secret."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+
+import pytest
+
+from nbbatch.config import configured, secret
+from nbbatch.errors import ConfigurationError, OptionError
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    folder = tmp_path / "home"
+    folder.mkdir()
+    return folder
+
+
+def environ(home: Path, **more: str) -> dict[str, str]:
+    return {"NBBATCH_HOME": str(home), "METAFLOW_HOME": str(home / "metaflow"), **more}
+
+
+def test_nothing_configured_is_local(home: Path) -> None:
+    """The first minute needs no cloud."""
+    settings = configured({}, environ(home))
+
+    assert (settings.backend, settings.home, settings.s3_root) == ("local", home, "")
+
+
+def test_a_bucket_makes_it_aws(home: Path) -> None:
+    """With an S3 root the backend is aws, unless it is set to local."""
+    root = {"NBBATCH_S3_ROOT": "s3://bucket/some/prefix/"}
+
+    assert configured({}, environ(home, **root)).backend == "aws"
+    assert configured({}, environ(home, **root)).s3_root == "s3://bucket/some/prefix"
+    assert configured({"backend": "local"}, environ(home, **root)).backend == "local"
+
+
+def test_order_of_sources(home: Path) -> None:
+    """Arguments, then the environment, then the file, then Metaflow's."""
+    (home / "config.toml").write_text('image = "from-file"\nqueue = "from-file"\nmemory = "2G"\n')
+    variables = environ(
+        home,
+        NBBATCH_QUEUE="from-environment",
+        METAFLOW_BATCH_CONTAINER_IMAGE="from-metaflow",
+        METAFLOW_ECS_S3_ACCESS_IAM_ROLE="role-from-metaflow",
+    )
+
+    settings = configured({"iam_role": "from-argument"}, variables)
+
+    assert settings.defaults == {
+        "image": "from-file",
+        "queue": "from-environment",
+        "iam_role": "from-argument",
+        "memory": 2048,
+    }
+    assert settings.sources["queue"] == "environment"
+
+
+def test_profiles(home: Path) -> None:
+    """A profile's section is laid over the file's own settings."""
+    (home / "config.toml").write_text('queue = "a"\ncpu = 2\n[profiles.big]\nqueue = "b"\n')
+
+    settings = configured({}, environ(home, NBBATCH_PROFILE="big"))
+
+    assert settings.defaults == {"queue": "b", "cpu": 2.0}
+
+
+def test_unknown_profile(home: Path) -> None:
+    """The error lists the profiles there are."""
+    (home / "config.toml").write_text("[profiles.big]\ncpu = 2\n")
+
+    with pytest.raises(ConfigurationError, match="profiles there are: big"):
+        configured({}, environ(home, NBBATCH_PROFILE="bigg"))
+
+
+def test_metaflow_configuration_file(home: Path) -> None:
+    """A Metaflow user's file, with its profile, is enough; objects get a place of their own."""
+    metaflow = home / "metaflow"
+    metaflow.mkdir()
+    (metaflow / "config_team.json").write_text(
+        json.dumps(
+            {
+                "METAFLOW_DATASTORE_SYSROOT_S3": "s3://team/metaflow",
+                "METAFLOW_BATCH_JOB_QUEUE": "team-queue",
+                "METAFLOW_ECS_S3_ACCESS_IAM_ROLE": "arn:aws:iam::1:role/team",
+            }
+        )
+    )
+
+    settings = configured({}, environ(home, METAFLOW_PROFILE="team"))
+
+    assert settings.backend == "aws"
+    assert settings.s3_root == "s3://team/metaflow/nbbatch"
+    assert settings.defaults["queue"] == "team-queue"
+
+
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [
+        ("not toml = [", ConfigurationError),
+        ("colour = 3", OptionError),
+        ('memory = "lots"', OptionError),
+        ('backend = "gcp"', ConfigurationError),
+        ('backend = "aws"', ConfigurationError),
+        ('s3_root = "bucket/prefix"', ConfigurationError),
+    ],
+)
+def test_bad_files(home: Path, content: str, error: type[Exception]) -> None:
+    """A file that can't be meant is refused with what to correct."""
+    (home / "config.toml").write_text(content)
+
+    with pytest.raises(error) as caught:
+        configured({}, environ(home))
+
+    assert caught.value.hint  # type: ignore[attr-defined]
+
+
+def test_the_secret_is_made_once_and_private(home: Path) -> None:
+    """It stays the same, and nobody else can read it."""
+    first = secret(home / "new")
+
+    assert secret(home / "new") == first
+    assert len(first) == 32
+    assert stat.S_IMODE((home / "new" / "secret").stat().st_mode) == 0o600

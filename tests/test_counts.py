@@ -1,0 +1,211 @@
+"""What a job costs in calls and bytes, counted at the wire of boto3's clients."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import nbbatch
+from nbbatch import batch
+from nbbatch.session import current_session
+from nbbatch.worker.boot.bundle import bundle
+
+sys.path.insert(0, str(Path(__file__).parent / "backends"))
+
+import aws_rig  # noqa: E402 found beside the backends' own tests
+
+#: Pauses of the watcher between two reads of a job's story on S3, and between two questions.
+READ, ASK = 0.4, 2.0
+#: Far more than an input without its large data, far less than that data.
+LITTLE = 16 << 10
+
+
+class Wire:
+    """Every request of this process's session to AWS: operation, bytes of its body, key."""
+
+    def __init__(self, rig: aws_rig.Rig) -> None:
+        self.rig = rig
+        self.sent: list[tuple[str, int, str]] = []
+        clients = current_session().backend.store._clients  # type: ignore[attr-defined]
+        for client in (clients.s3, clients.logs, clients.batch, clients.batch_once):
+            client.meta.events.register("before-send", self._note)
+
+    def _note(self, request: Any, event_name: str, **_: Any) -> None:
+        size = int(request.headers.get("Content-Length") or 0)
+        self.sent.append((event_name.rpartition(".")[2], size, request.url))
+
+    def calls(self) -> Counter[str]:
+        """Count the requests by operation."""
+        return Counter(name for name, _, _ in self.sent)
+
+    def uploaded(self) -> int:
+        """Return the bytes that were sent to the store."""
+        return sum(size for name, size, _ in self.sent if name in ("PutObject", "UploadPart"))
+
+    def reads(self, part: str) -> int:
+        """Count the reads of objects whose key holds `part`."""
+        return sum(name == "GetObject" and part in url for name, _, url in self.sent)
+
+
+def new_session(rig: aws_rig.Rig) -> Wire:
+    """Begin a session, as another kernel of the same user would."""
+    nbbatch.configure(
+        backend="aws", s3_root=f"s3://{rig.bucket}/root", queue="queue", iam_role=aws_rig.ROLE
+    )
+    return Wire(rig)
+
+
+@pytest.fixture
+def wire(tmp_path: Path) -> Iterator[Wire]:
+    """Give an AWS account of the test's own to this process, and count what is sent to it."""
+    with aws_rig.aws_rig(tmp_path) as rig:
+        os.environ["NBBATCH_HOME"] = str(tmp_path / "home")
+        yield new_session(rig)
+
+
+def _functions() -> tuple[Any, Any, Any]:
+    # Inside a function, so that they travel by value, without this module.
+    @batch
+    def length(data: Any) -> int:
+        return len(data)
+
+    @batch
+    def longer(data: Any) -> Any:
+        import pickle
+
+        return pickle.PickleBuffer(bytearray(data) + b"more")
+
+    @batch
+    def quiet(seconds: float) -> float:
+        import time
+
+        time.sleep(seconds)
+        return seconds
+
+    return length, longer, quiet
+
+
+length, longer, quiet = _functions()
+
+
+def buffer(size: int) -> Any:
+    """Make large data as arrays have it: a buffer that travels apart from its object."""
+    return pickle.PickleBuffer(bytearray(os.urandom(size)))
+
+
+def submit_calls(wire: Wire) -> Counter[str]:
+    """Return what one submit costs by itself: what follows the job comes from other calls."""
+    wire.rig.batch.place.capacity.clear()
+    wire.sent.clear()
+    job = length.submit(b"small")
+    sent = wire.calls()
+    wire.rig.batch.place.capacity.set()
+    assert job.result(60) == len(b"small")
+    del sent["GetObject"], sent["DescribeJobs"]
+    return sent
+
+
+def test_first_submit_ever(wire: Wire) -> None:
+    """The first submit of an account's first session costs at most six calls."""
+    assert submit_calls(wire) == {
+        "DescribeJobQueues": 1,
+        "DescribeComputeEnvironments": 1,
+        "PutObject": 2,
+        "RegisterJobDefinition": 1,
+        "SubmitJob": 1,
+    }
+
+
+def test_first_submit_of_a_session(wire: Wire) -> None:
+    """A new kernel knows queue and definition, and makes sure of the worker."""
+    submit_calls(wire)
+
+    assert submit_calls(new_session(wire.rig)) == {"PutObject": 2, "SubmitJob": 1}
+
+
+def test_warm_submit(wire: Wire) -> None:
+    """From the second submit on a job costs one write and one call."""
+    submit_calls(wire)
+
+    assert submit_calls(wire) == {"PutObject": 1, "SubmitJob": 1}
+    assert submit_calls(wire) == {"PutObject": 1, "SubmitJob": 1}
+
+
+def test_an_unchanged_large_input_is_sent_once(wire: Wire) -> None:
+    """The second job with the same data sends none of it, and asks for none."""
+    data = buffer(3 << 20)
+    assert length.submit(data).result(60) == 3 << 20
+    first = wire.uploaded()
+    wire.sent.clear()
+    job = length.submit(data)
+    sent = wire.calls()
+    assert job.result(60) == 3 << 20
+
+    assert first > 3 << 20
+    assert wire.uploaded() < LITTLE
+    assert (sent["PutObject"], sent["HeadObject"]) == (1, 0)
+
+
+def test_changed_data_is_sent_again(wire: Wire) -> None:
+    """One other byte makes it other data."""
+    data = buffer(2 << 20)
+    length.submit(data).result(60)
+    wire.sent.clear()
+    data.raw()[5] ^= 1
+    length.submit(data).result(60)
+
+    assert wire.uploaded() > 2 << 20
+
+
+def test_another_session_sends_nothing_again(wire: Wire) -> None:
+    """A new kernel asks whether the data is there, and finds it."""
+    data = buffer(2 << 20)
+    length.submit(data).result(60)
+    again = new_session(wire.rig)
+    length.submit(data).result(60)
+
+    assert again.calls()["HeadObject"] == 1
+    assert again.uploaded() - len(bundle()[0]) < LITTLE
+
+
+def test_what_came_back_goes_in_without_being_sent(wire: Wire) -> None:
+    """A job's result is in the store already."""
+    result = longer.submit(buffer(2 << 20)).result(60)
+    wire.sent.clear()
+    job = length.submit(pickle.PickleBuffer(result))
+    sent = wire.calls()
+
+    assert job.result(60) == len(result) == (2 << 20) + 4
+    assert (sent["PutObject"], sent["HeadObject"]) == (1, 0)
+    assert wire.uploaded() < LITTLE
+
+
+def test_states_of_many_jobs_take_a_call_for_each_hundred(wire: Wire) -> None:
+    """205 jobs are three calls."""
+    ids = [f"no-such-job-{number}" for number in range(205)]
+    wire.sent.clear()
+    current_session().backend.runner.describe(ids)
+
+    assert wire.calls() == {"DescribeJobs": 3}
+
+
+def test_following_a_quiet_job(wire: Wire) -> None:
+    """A job that says nothing is read a few times a second, and asked about less and less."""
+    start = time.monotonic()
+    job = quiet.submit(3)
+    assert job.result(60) == 3
+    took = time.monotonic() - start
+    wire_reads, asked = wire.reads("/frames/"), wire.calls()["DescribeJobs"]
+    story = sum(1 for _ in current_session().backend.store.list(f"jobs/{job.id}/frames/"))
+
+    assert wire_reads <= took / READ + 2 * story + 3
+    assert asked <= took / ASK + 3
+    assert wire.reads("/outcome/") == 1

@@ -1,0 +1,87 @@
+"""The table of options: kinds, ranges, layers."""
+
+from __future__ import annotations
+
+import pytest
+
+from nbbatch.errors import OptionError
+from nbbatch.options import Options, merge, option_named, table
+
+
+@pytest.mark.parametrize(
+    ("name", "typed", "taken"),
+    [
+        ("cpu", "4", 4.0),
+        ("cpu", 0.25, 0.25),
+        ("gpu", "1", 1),
+        ("memory", "16000", 16000),
+        ("memory", "16G", 16384),
+        ("memory", "1.5 GiB", 1536),
+        ("memory", 512, 512),
+        ("timeout", "90", 90),
+        ("timeout", "2h", 7200),
+        ("retries", "3", 3),
+        ("image", " python:3.12 ", "python:3.12"),
+        ("name", "train_1", "train_1"),
+    ],
+)
+def test_values_are_taken(name: str, typed: object, taken: object) -> None:
+    """What a person types becomes a value of the option's kind."""
+    assert option_named(name).take(typed) == taken
+
+
+@pytest.mark.parametrize(
+    ("name", "typed"),
+    [
+        ("cpu", "0"),
+        ("cpu", "-1"),
+        ("cpu", "nan"),
+        ("cpu", "inf"),
+        ("cpu", True),
+        ("cpu", "four"),
+        ("gpu", "1.5"),
+        ("gpu", -1),
+        ("memory", "lots"),
+        ("memory", "0"),
+        ("memory", "16X"),
+        ("timeout", "soon"),
+        ("image", ""),
+        ("name", "a b"),
+        ("name", "x" * 129),
+        ("retries", 10),
+    ],
+)
+def test_values_are_refused(name: str, typed: object) -> None:
+    """A wrong value gets an error that names the option, the value and an example."""
+    with pytest.raises(OptionError) as caught:
+        merge({name: typed})
+
+    assert name in caught.value.what
+    assert caught.value.cause
+    assert f"--{name}" in caught.value.hint
+
+
+def test_unknown_option_names_the_nearest() -> None:
+    """A typing error is answered with the option that was meant."""
+    with pytest.raises(OptionError, match="did you mean --memory"):
+        option_named("--memmory")
+
+
+def test_the_first_layer_that_sets_an_option_wins() -> None:
+    """Arguments come before defaults; None does not count as set."""
+    merged = merge({"cpu": 2, "memory": None}, {"cpu": 8, "memory": "1G"})
+
+    assert merged == Options(cpu=2.0, memory=1024)
+
+
+def test_defaults_are_metaflows() -> None:
+    """One vCPU, 4096 MB and no GPU, as Metaflow's @batch has it."""
+    assert (Options().cpu, Options().memory, Options().gpu) == (1.0, 4096, 0)
+
+
+def test_every_option_explains_itself() -> None:
+    """Each has a flag, an example that it takes itself, and a help text."""
+    for option in table():
+        assert option.take(option.metavar) is not None
+        assert option.help
+        assert option_named(option.flag).name == option.name

@@ -1,0 +1,237 @@
+"""What the card and the page say to each other, without a page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import comm
+import pytest
+from comm.base_comm import BaseComm
+
+from nbbatch.widgets import door
+from nbbatch.widgets.card import CardView
+from tests.widgets.jobs import HandPump, ended, running, waiting
+
+
+class Handle:
+    """The place of an output."""
+
+    def __init__(self) -> None:
+        self.shown: list[tuple[Any, dict[str, Any]]] = []
+
+    def update(self, obj: Any, **kwargs: Any) -> None:
+        """Note what is shown in its place."""
+        self.shown.append((obj, kwargs))
+
+
+class Desk:
+    """A card whose messages are kept, whose pump ticks by hand."""
+
+    def __init__(self, sent: list[dict[str, Any]], **options: Any) -> None:
+        self.sent = sent
+        self.asked: list[str] = []
+        self.handle = Handle()
+        self.pump = HandPump()
+        self.view = CardView(
+            waiting(),
+            cancel=lambda: self.asked.append("cancel"),
+            display=lambda widget, display_id: self.handle,
+            pump=self.pump,  # type: ignore[arg-type]
+            **options,
+        )
+
+    def click(self, what: object) -> None:
+        """Send what the page sends on a click."""
+        data = {"method": "custom", "content": what}
+        self.view.widget.comm.handle_msg({"content": {"data": data}, "buffers": []})
+
+    def tick(self) -> list[dict[str, Any]]:
+        """Return what one tick sends."""
+        before = len(self.sent)
+        self.pump.tick()
+        return self.sent[before:]
+
+
+@pytest.fixture
+def desk(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Desk]:
+    """Make cards on a comm that keeps what is published."""
+    sent: list[dict[str, Any]] = []
+
+    class KeepingComm(BaseComm):
+        def publish_msg(self, msg_type: str, data: Any = None, **kwargs: Any) -> None:
+            sent.append({"type": msg_type, **(data or {})})
+
+    monkeypatch.setattr(comm, "create_comm", KeepingComm)
+    return lambda **options: Desk(sent, **options)
+
+
+def test_a_second_of_output_is_a_few_messages(desk: Callable[..., Desk]) -> None:
+    """Between two ticks, any number of writes and updates are one message and one update."""
+    card = desk()
+    card.tick()
+    for n in range(10_000):
+        card.view.write("stdout", f"line {n}\n")
+        card.view.update(running())
+
+    custom, update = card.tick()
+
+    assert custom["content"]["seq"] == 1
+    assert custom["content"]["skipped"] == 8000
+    assert custom["content"]["parts"][0][1].endswith("line 9999\n")
+    assert list(update["state"]) == ["card"]
+    assert update["state"]["card"]["word"] == "Running"
+    assert card.tick() == []
+
+
+def test_the_page_can_start_again_from_the_tail(desk: Callable[..., Desk]) -> None:
+    """The tail trait names the last message that it contains, and all lines so far."""
+    card = desk()
+    card.view.write("stdout", "x\n" * 500 + "open")
+    card.tick()
+
+    tail = card.view.widget.tail
+
+    assert (tail["seq"], tail["count"]) == (1, 500)
+    assert len(tail["lines"]) == 200
+    assert tail["lines"][-1] == ["stdout", "open"]
+
+
+@pytest.mark.parametrize(
+    ("clicks", "asked"),
+    [
+        (["cancel", "cancel", "detach"], ["cancel"]),
+        (["detach", "detach", "cancel", "cancel"], ["detach", "cancel"]),
+    ],
+)
+def test_a_click_asks_once_and_is_answered(
+    desk: Callable[..., Desk], clicks: list[str], asked: list[str]
+) -> None:
+    """Each click counts once, though it may come on two ways; the next tick answers it."""
+    card = desk(detach=lambda: card.asked.append("detach"))
+    for kind in clicks:
+        card.click({"ask": kind})
+    sent = card.tick()
+
+    assert card.asked == asked
+    assert sent[-1]["state"]["asked"] == asked[-1]
+
+
+@pytest.mark.parametrize("message", [None, "cancel", {}, {"ask": 1}, {"ask": "detach"}, []])
+def test_other_messages_do_nothing(desk: Callable[..., Desk], message: object) -> None:
+    """Neither nonsense nor what this card does not offer calls anything."""
+    card = desk()
+    card.tick()
+    card.click(message)
+
+    assert card.asked == []
+    assert card.tick() == []
+
+
+def test_the_end_leaves_plain_text_in_the_place(desk: Callable[..., Desk]) -> None:
+    """The page may not interrupt any more, then the output is replaced, then the comm ends."""
+    card = desk(blocking=True)
+    opened = len(card.sent)
+    card.view.write("stderr", "last words\n")
+    card.view.finish(ended())
+    card.view.finish(ended())
+    card.view.update(running())
+    card.view.write("stdout", "late\n")
+    (shown, options), *more = card.handle.shown
+    states = [list(message.get("state", {})) for message in card.sent[opened:]]
+
+    assert options == {"raw": True}
+    assert sorted(shown) == ["text/html", "text/plain"]
+    assert "last words" in shown["text/html"]
+    assert more == []
+    assert states[0] == ["blocking"]
+    assert card.sent[-1]["type"] == "comm_close"
+    assert card.pump.views == []
+
+
+def test_a_card_that_is_watched_ends_when_its_view_goes(
+    desk: Callable[..., Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page that can't replace its output shows the end; its last view frees the card."""
+    monkeypatch.setattr(door, "attended", lambda: True)
+    card = desk()
+    card.click({"ask": "close"})
+    card.view.write("stdout", "last words\n")
+    card.view.finish(ended())
+    last = card.sent[-1]
+    card.click({"ask": "close"})
+
+    assert last["state"]["card"]["done"]
+    assert last["state"]["tail"]["lines"] == [["stdout", "last words"]]
+    assert card.sent[-1]["type"] == "comm_close"
+
+
+def test_the_end_can_leave_the_log_out(desk: Callable[..., Desk]) -> None:
+    """Where ordinary outputs follow, the folded card has no log."""
+    card = desk()
+    card.view.write("stdout", "said elsewhere\n")
+    card.view.finish(ended(), log_tail=False)
+
+    assert "said elsewhere" not in card.handle.shown[0][0]["text/html"]
+
+
+def test_a_released_card_may_not_interrupt(desk: Callable[..., Desk]) -> None:
+    """Once no cell waits, the page is told so at once, and the card stays live."""
+    card = desk(blocking=True)
+    card.view.release()
+
+    assert card.sent[-1]["state"] == {"blocking": False}
+    assert card.pump.views == [card.view]
+
+
+def test_the_live_output_has_a_stand_in(desk: Callable[..., Desk]) -> None:
+    """Beside the widget there is HTML and text for a reader without its kernel."""
+    data, _ = desk().view.widget._repr_mimebundle_()
+
+    assert "application/vnd.jupyter.widget-view+json" in data
+    assert "the live view needs its kernel" in data["text/html"]
+    assert data["text/plain"].startswith("train · started at ")
+
+
+def test_writers_and_the_end_may_meet(desk: Callable[..., Desk]) -> None:
+    """Threads that write while the card ends neither fail nor send after the close."""
+    card = desk()
+
+    def write() -> None:
+        for n in range(2000):
+            card.view.write("stdout", f"{n}\n")
+            card.view.update(running())
+            if n % 50 == 0:
+                card.view.tick()
+
+    with ThreadPoolExecutor(4) as pool:
+        writers = [pool.submit(write) for _ in range(4)]
+        card.view.finish(ended())
+
+    assert [writer.exception() for writer in writers] == [None] * 4
+    assert card.sent[-1]["type"] == "comm_close"
+
+
+def test_clicks_through_the_door_find_their_card(
+    desk: Callable[..., Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A waiting cell takes clicks for every card of the process, and skips what is none."""
+    mine, other = desk(blocking=True), desk(blocking=True)
+    texts = [
+        "",
+        "typed by a person",
+        "{}",
+        '{"nbbatch": {"key": "unknown", "ask": "cancel"}}',
+        f'{{"nbbatch": {{"key": "{other.view.widget.key}", "ask": "cancel"}}}}',
+    ]
+    waiting_texts = iter(texts)
+    monkeypatch.setattr(door, "answers", lambda: next(waiting_texts, None))
+    mine.view.poll()
+
+    assert (mine.asked, other.asked) == ([], ["cancel"])
+
+
+def test_outside_a_kernel_there_is_no_door() -> None:
+    """Where nothing can be read, nothing is."""
+    assert door.answers() is None
