@@ -59,7 +59,7 @@ class Job:
         self._process: subprocess.Popen[bytes] | None = None
         self._stop_reason = ""
         self._killed: tuple[str, str] | None = None
-        self._changed = threading.Event()
+        self._asked: subprocess.Popen[bytes] | None = None
         self.thread = threading.Thread(target=self._run, daemon=True)
 
     @property
@@ -85,8 +85,7 @@ class Job:
             self._stop_reason = reason
             self._facts["isTerminated"] = self._process is not None
             self._facts["isCancelled"] = self._process is None
-            self._signal(signal.SIGTERM)
-        self._changed.set()
+            self._ask_to_end()
 
     def kill(self, container_reason: str = "", status_reason: str = "") -> None:
         """Kill the container from outside, as the kernel's OOM killer or a lost host would."""
@@ -95,10 +94,13 @@ class Job:
             if self._process is not None:
                 os.killpg(self._process.pid, signal.SIGKILL)
 
-    def _signal(self, number: int) -> None:
-        # As a container engine does it: the first process gets the signal, its children do not.
-        if self._process is not None and self._process.poll() is None:
-            self._process.send_signal(number)
+    def _ask_to_end(self) -> None:
+        # As a container engine does it: the first process gets the signal, once, and its
+        # children do not.
+        process = self._process
+        if process is not None and process is not self._asked and process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            self._asked = process
 
     def _run(self) -> None:
         attempts = self._facts["retryStrategy"]["attempts"]
@@ -110,7 +112,8 @@ class Job:
                 self._end("FAILED", self._stop_reason)
                 return
             code, reason, final = self._attempt(number)
-            if code == 0:
+            # A job that was terminated has failed, whatever its container said in the end.
+            if code == 0 and not final:
                 self._end("SUCCEEDED", reason)
                 return
             if final or number == attempts or self._gives_up(code):
@@ -207,7 +210,8 @@ class Job:
         return code, (self._killed or ("", ""))[1] or "Essential container in task exited", False
 
     def _end_process(self, process: subprocess.Popen[bytes]) -> None:
-        process.terminate()
+        with self._lock:
+            self._ask_to_end()
         try:
             process.wait(self._place.grace)
         except subprocess.TimeoutExpired:
