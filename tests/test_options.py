@@ -74,6 +74,19 @@ def test_the_first_layer_that_sets_an_option_wins() -> None:
     assert merged == Options(cpu=2.0, memory=1024)
 
 
+def test_texts_by_name_of_all_layers_are_taken_together() -> None:
+    """Tags and variables are merged name by name, the most specific layer first."""
+    merged = merge({"tags": {"a": "1"}}, {"tags": {"a": "2", "b": "3"}})
+
+    assert merged.tags == {"a": "1", "b": "3"}
+
+
+def test_trainium_and_inferentia_exclude_each_other() -> None:
+    """Both are Neuron devices; the error names them."""
+    with pytest.raises(OptionError, match="inferentia = 1 and trainium = 2"):
+        merge({"inferentia": 1, "trainium": 2})
+
+
 def test_defaults_are_metaflows() -> None:
     """One vCPU, 4096 MB and no GPU, as Metaflow's @batch has it."""
     assert (Options().cpu, Options().memory, Options().gpu) == (1.0, 4096, 0)

@@ -56,10 +56,13 @@ def parse_line(line: str) -> CellLine:
     own: dict[str, str] = {}
     for flag, value in _pairs(_words(line)):
         name = flag.lstrip("-")
-        target, key = (own, name) if name in CELL_FLAGS else (options, option_named(flag).name)
-        if key in target:
-            raise OptionError(f"{flag} is given twice", "each option has one value", "keep one")
-        target[key] = value if target is own else option_named(flag).take(value)
+        if name in CELL_FLAGS:
+            _put(own, name, value, flag)
+        elif option_named(flag).many:
+            options.setdefault(option_named(flag).name, []).append(value)
+        else:
+            _put(options, option_named(flag).name, value, flag)
+    options = {name: _taken(name, value) for name, value in options.items()}
     out = own.get("out")
     return CellLine(
         options=options,
@@ -69,6 +72,18 @@ def parse_line(line: str) -> CellLine:
         as_name=_name("--as", own["as"]) if "as" in own else None,
         dry_run="dry-run" in own,
     )
+
+
+def _put(target: dict[str, Any], name: str, value: str, flag: str) -> None:
+    if name in target:
+        raise OptionError(f"{flag} is given twice", "it has one value", "keep one")
+    target[name] = value
+
+
+def _taken(name: str, value: Any) -> Any:
+    # A single value may be all of them at once, as JSON.
+    lonely = isinstance(value, list) and len(value) == 1
+    return option_named(name).take(value[0] if lonely else value)
 
 
 def _words(line: str) -> list[str]:
@@ -81,20 +96,28 @@ def _words(line: str) -> list[str]:
 
 
 def _pairs(words: list[str]) -> Iterator[tuple[str, str]]:
-    """Yield flags with their values; a switch has an empty one."""
+    """Yield flags with their values; that of a switch says whether it is on."""
     rest = iter(words)
     for word in rest:
         flag, equals, value = word.partition("=")
         if not flag.startswith("--"):
             raise _stray(word)
-        if not _takes_value(flag):
-            if equals:
-                raise OptionError(f"{flag} takes no value", f"it was given {value!r}", flag)
-            yield flag, ""
-            continue
-        if not equals:
-            value = _next(rest, flag)
-        yield flag, value
+        if not equals and _negated(flag):
+            yield "--" + flag.removeprefix("--no-"), "false"
+        elif _takes_value(flag):
+            yield flag, value if equals else _next(rest, flag)
+        elif equals and flag[2:] in CELL_FLAGS:
+            raise OptionError(f"{flag} takes no value", f"it was given {value!r}", flag)
+        else:
+            yield flag, value or "true"
+
+
+def _negated(flag: str) -> bool:
+    """Tell whether it is a switch, turned off: ``--no-tmpfs-tempdir``."""
+    if not flag.startswith("--no-"):
+        return False
+    name = flag.removeprefix("--no-").replace("-", "_")
+    return any(option.switch and option.name == name for option in table())
 
 
 def _takes_value(flag: str) -> bool:
@@ -102,24 +125,22 @@ def _takes_value(flag: str) -> bool:
     if name in CELL_FLAGS:
         return CELL_FLAGS[name][0] is not None
     try:
-        option_named(flag)
+        return not option_named(flag).switch
     except OptionError:
         known = [option.name for option in table()] + [n.replace("-", "_") for n in CELL_FLAGS]
         raise unknown(flag, known) from None
-    return True
 
 
 def _next(rest: Iterator[str], flag: str) -> str:
     value = next(rest, None)
     if value is None or value.startswith("--"):
-        metavar = _metavar(flag)
-        raise OptionError(f"{flag} has no value", "it takes one", f"{flag} {metavar}")
+        raise OptionError(f"{flag} has no value", "it takes one", _example(flag))
     return value
 
 
-def _metavar(flag: str) -> str:
+def _example(flag: str) -> str:
     own = CELL_FLAGS.get(flag[2:])
-    return str(own[0]) if own else option_named(flag).metavar
+    return f"{flag} {own[0]}" if own else option_named(flag).example
 
 
 def _stray(word: str) -> OptionError:
@@ -152,7 +173,7 @@ def _name(flag: str, word: str) -> str:
 
 def help_text() -> str:
     """Describe every flag, for ``%%batch?`` and ``%batch help``."""
-    rows = [(f"{option.flag} {option.metavar}", option.help) for option in table()]
+    rows = [(option.example, option.help) for option in table()]
     rows += [
         (f"--{name} {metavar}" if metavar else f"--{name}", text)
         for name, (metavar, text) in CELL_FLAGS.items()

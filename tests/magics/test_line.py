@@ -63,5 +63,26 @@ def test_wrong_lines(line: str, said: str) -> None:
 def test_every_option_is_a_flag() -> None:
     """The line takes each option of the table, and the help lists it."""
     for option in table():
-        assert parse_line(f'{option.flag} "{option.metavar}"').options.keys() == {option.name}
+        assert parse_line(option.example).options.keys() == {option.name}
         assert option.flag in help_text()
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("--privileged", {"privileged": True}),
+        ("--privileged=false", {"privileged": False}),
+        ("--no-tmpfs-tempdir", {"tmpfs_tempdir": False}),
+        ("--privileged --cpu 2", {"privileged": True, "cpu": 2.0}),
+        ("--tags a=1 --tags b=x=y", {"tags": {"a": "1", "b": "x=y"}}),
+        ("""--tags '{"a": "1"}'""", {"tags": {"a": "1"}}),
+        ("--log-options awslogs-group:/a:b", {"log_options": {"awslogs-group": "/a:b"}}),
+        ("--host-volumes /a --host-volumes /b:/c", {"host_volumes": (("/a", "/a"), ("/b", "/c"))}),
+        ("--retry-on spot,memory --retry-on 3", {"retry_on": ("spot", "memory", "3")}),
+        ("--ulimits nofile=10:20", {"ulimits": (("nofile", 10, 20),)}),
+        ("--extra '{\"a\": [1]}'", {"extra": {"a": [1]}}),
+    ],
+)
+def test_switches_and_repeated_flags(line: str, expected: dict[str, object]) -> None:
+    """A switch needs no value, a flag of several values may stand several times."""
+    assert parse_line(line).options == expected

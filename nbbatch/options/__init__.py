@@ -1,0 +1,20 @@
+"""The table of options: each one's name, kind, default, environment variables and help, once.
+
+==============  ===================================================================
+`kinds`         what an option takes: single values
+`collections`   what an option takes: several values, from a line or from Python
+`row`           `Option`: what is known about one of them
+`table`         `Options`, the table itself
+`merging`       layers of values to one frozen `Options`
+==============  ===================================================================
+
+The decorator's arguments, the magic's flags, the terminal's flags, the documentation and the
+request builder are derived from the fields of `Options`: an option that is not a field there
+does not exist anywhere.
+"""
+
+from nbbatch.options.merging import merge
+from nbbatch.options.row import Option
+from nbbatch.options.table import Options, option_named, table, unknown
+
+__all__ = ["Option", "Options", "merge", "option_named", "table", "unknown"]

@@ -1,0 +1,276 @@
+"""`Options`: one field is one option everywhere.
+
+The meaning, defaults and variables of the options that Metaflow's ``@batch`` has are Metaflow's
+(https://docs.metaflow.org/api/step-decorators/batch); the others are named after the fields of
+AWS Batch's own requests.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from dataclasses import dataclass
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
+
+from nbbatch.errors import OptionError
+from nbbatch.options import collections as several
+from nbbatch.options import kinds
+from nbbatch.options.row import Option, rows
+
+_ROLE = "arn:aws:iam::111122223333:role/"
+
+
+_resource = rows("resources")
+_place = rows("image and place")
+_attempt = rows("attempts and time")
+_given = rows("what the job is given")
+_container = rows("container")
+_storage = rows("storage")
+_device = rows("devices and nodes")
+_log = rows("log and tags")
+_raw = rows("Batch's own")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a job asks for."""
+
+    cpu: float = _resource(1.0, kinds.cores, "4", "vCPUs")
+    gpu: int = _resource(0, kinds.whole(0), "1", "GPUs")
+    memory: int = _resource(4096, kinds.mebibytes, "16000", "memory in MiB, or with a unit, as 16G")
+    shared_memory: Optional[int] = _resource(
+        None, kinds.mebibytes, "1024", "size of /dev/shm in MiB; EC2 only"
+    )
+    max_swap: Optional[int] = _resource(
+        None, kinds.mebibytes_or_none, "2048", "swap that the job may use, in MiB; EC2 only"
+    )
+    swappiness: Optional[int] = _resource(
+        None, kinds.whole(0, 100), "60", "how readily memory is swapped out, 0 to 100; EC2 only"
+    )
+    ephemeral_storage: Optional[int] = _resource(
+        None, kinds.gibibytes(21, 200), "100", "size of the disk in GiB, 21 to 200; Fargate only"
+    )
+
+    image: Optional[str] = _place(
+        None,
+        kinds.text,
+        "python:3.11",
+        "container image; without one, the python image of the kernel's own version",
+        "NBBATCH_IMAGE",
+        "METAFLOW_BATCH_CONTAINER_IMAGE",
+        "METAFLOW_DEFAULT_CONTAINER_IMAGE",
+    )
+    queue: Optional[str] = _place(
+        None,
+        kinds.text,
+        "my-queue",
+        "job queue; without one, the first that is enabled and valid",
+        "NBBATCH_QUEUE",
+        "METAFLOW_BATCH_JOB_QUEUE",
+    )
+    iam_role: Optional[str] = _place(
+        None,
+        kinds.text,
+        f"{_ROLE}my-job-role",
+        "role that the job itself uses to reach S3 and other services",
+        "NBBATCH_IAM_ROLE",
+        "METAFLOW_ECS_S3_ACCESS_IAM_ROLE",
+    )
+    execution_role: Optional[str] = _place(
+        None,
+        kinds.text,
+        f"{_ROLE}my-execution-role",
+        "role with which Fargate pulls the image and writes the log, and secrets are read",
+        "NBBATCH_EXECUTION_ROLE",
+        "METAFLOW_ECS_FARGATE_EXECUTION_ROLE",
+    )
+    executable: Optional[str] = _place(
+        None, kinds.text, "python3", "interpreter in the image that runs the job; python by default"
+    )
+    platform: Optional[str] = _place(
+        None,
+        kinds.choice("X86_64", "ARM64", amd64="X86_64", aarch64="ARM64"),
+        "ARM64",
+        "processor: X86_64 or ARM64; Fargate starts such a host, elsewhere the queue has them",
+    )
+    platform_version: Optional[str] = _place(
+        None, kinds.text, "1.4.0", "Fargate's platform version; LATEST by default"
+    )
+    platform_capabilities: Optional[str] = _place(
+        None,
+        kinds.choice("EC2", "FARGATE"),
+        "EC2",
+        "EC2 or FARGATE; without it, what the queue's compute environments are",
+    )
+    assign_public_ip: Optional[bool] = _place(
+        None, kinds.switch, "true", "a public address for the job; Fargate only, and on by default"
+    )
+
+    timeout: Optional[int] = _attempt(
+        None,
+        kinds.seconds,
+        "10m",
+        "seconds that one attempt may run, or with a unit",
+        "METAFLOW_DEFAULT_RUNTIME_LIMIT",
+    )
+    retries: int = _attempt(0, kinds.whole(0, 9), "2", "further attempts after one that failed")
+    minutes_between_retries: float = _attempt(
+        0.0, kinds.minutes, "2", "minutes to wait before a further attempt"
+    )
+    retry_on: Optional[Tuple[str, ...]] = _attempt(
+        None,
+        several.conditions,
+        "spot",
+        "try again after these ends only: spot, memory (then with twice as much), image, error, "
+        "any, or an exit code",
+        many=True,
+    )
+    catch: Optional[str] = _attempt(
+        None,
+        kinds.variable,
+        "problem",
+        "don't raise what went wrong, bind it to this variable",
+    )
+    print_exception: bool = _attempt(
+        True, kinds.switch, "true", "with catch: show what went wrong all the same"
+    )
+    depends_on: Optional[Tuple[str, ...]] = _attempt(
+        None, several.jobs, "20260131-094500-1f0c2a9b", "start after these jobs", many=True
+    )
+
+    environment: Optional[Mapping[str, str]] = _given(
+        None, several.environment, "MODE=fast", "environment variables", many=True
+    )
+    secrets: Optional[Tuple[Tuple[str, str], ...]] = _given(
+        None,
+        several.secrets,
+        "DB_PASSWORD=my-secret",
+        "secrets of AWS Secrets Manager or Systems Manager, as environment variables",
+        many=True,
+    )
+
+    privileged: bool = _container(
+        False, kinds.switch, "true", "the rights of the host's root; EC2 only"
+    )
+    user: Optional[str] = _container(None, kinds.text, "1000:1000", "user, or user:group")
+    readonly_root: Optional[bool] = _container(
+        None, kinds.switch, "true", "a root file system that can't be written"
+    )
+    init_process: Optional[bool] = _container(
+        None, kinds.switch, "true", "an init process that passes signals on and reaps processes"
+    )
+    ulimits: Optional[Tuple[Tuple[str, int, int], ...]] = _container(
+        None, several.ulimits, "nofile=4096:8192", "limits of processes, soft:hard", many=True
+    )
+
+    use_tmpfs: bool = _storage(False, kinds.switch, "true", "a file system in memory; EC2 only")
+    tmpfs_tempdir: bool = _storage(True, kinds.switch, "true", "whether temporary files go to it")
+    tmpfs_size: Optional[int] = _storage(
+        None, kinds.mebibytes, "2048", "its size in MiB, by default half of memory; turns it on"
+    )
+    tmpfs_path: str = _storage(
+        "/metaflow_temp", kinds.absolute_path, "/scratch", "where it is in the container"
+    )
+    host_volumes: Optional[Tuple[Tuple[str, str], ...]] = _storage(
+        None,
+        several.host_volumes,
+        "/data:/mnt/data",
+        "folders of the host, and where they are in the container; EC2 only",
+        many=True,
+    )
+    efs_volumes: Optional[Tuple[Tuple[str, str], ...]] = _storage(
+        None,
+        several.efs_volumes,
+        "fs-0123456789abcdef0:/mnt/data",
+        "EFS file systems, and where they are in the container; /mnt/ID by default",
+        many=True,
+    )
+
+    inferentia: Optional[int] = _device(
+        None, kinds.whole(0, 16), "1", "Inferentia devices; EC2 only"
+    )
+    trainium: Optional[int] = _device(None, kinds.whole(0, 16), "1", "Trainium devices; EC2 only")
+    efa: Optional[int] = _device(None, kinds.whole(0, 32), "1", "Elastic Fabric Adapters; EC2 only")
+    nodes: int = _device(1, kinds.whole(1, 1000), "4", "nodes of one multi-node job")
+
+    log_driver: Optional[str] = _log(
+        None,
+        kinds.choice(
+            "awslogs", "awsfirelens", "fluentd", "gelf", "json-file", "journald", "splunk", "syslog"
+        ),
+        "awslogs",
+        "where the container's own log goes",
+    )
+    log_options: Optional[Mapping[str, str]] = _log(
+        None, several.log_options, "awslogs-group:/my/jobs", "options of that driver", many=True
+    )
+    aws_batch_tags: Optional[Mapping[str, str]] = _log(
+        None,
+        several.tags,
+        "team=ml",
+        "tags of the job",
+        "METAFLOW_BATCH_DEFAULT_TAGS",
+        many=True,
+    )
+    tags: Optional[Mapping[str, str]] = _log(
+        None, several.tags, "team=ml", "the same, under Batch's own name", many=True
+    )
+    propagate_tags: Optional[bool] = _log(
+        None, kinds.switch, "true", "whether the ECS task gets the tags too; on by default"
+    )
+
+    name: Optional[str] = _raw(None, kinds.job_name, "train", "name of the job")
+    share_identifier: Optional[str] = _raw(
+        None, kinds.share_identifier, "research", "fair-share identifier"
+    )
+    scheduling_priority: Optional[int] = _raw(
+        None, kinds.whole(0, 9999), "10", "priority among jobs of one fair-share identifier"
+    )
+    parameters: Optional[Mapping[str, str]] = _raw(
+        None, several.parameters, "model=small", "parameters of the job definition", many=True
+    )
+    job_definition: Optional[str] = _raw(
+        None, kinds.text, "my-definition:3", "an existing job definition, instead of an own one"
+    )
+    extra: Optional[Mapping[str, Any]] = _raw(
+        None,
+        several.fields,
+        '{"schedulingPriorityOverride": 5}',
+        "fields of the requests, as JSON, merged last: none of Batch's is out of reach",
+    )
+
+    def asked(self) -> Dict[str, Any]:
+        """Return the resources alone, as the card shows them."""
+        return {"cpu": self.cpu, "gpu": self.gpu, "memory": self.memory, "image": self.image}
+
+
+def table() -> Iterator[Option]:
+    """Yield every option in the order of the table."""
+    for field in dataclasses.fields(Options):
+        yield Option(name=field.name, default=field.default, **field.metadata)
+
+
+_BY_NAME = {option.name: option for option in table()}
+
+
+def option_named(name: str) -> Option:
+    """Look an option up by its name or flag.
+
+    Raises
+    ------
+    OptionError
+        There is none; the nearest name is in the message.
+    """
+    plain = name.lstrip("-").replace("-", "_")
+    if plain in _BY_NAME:
+        return _BY_NAME[plain]
+    raise unknown(name, list(_BY_NAME))
+
+
+def unknown(name: str, known: List[str]) -> OptionError:
+    """Build the error for an option that does not exist, naming the nearest that does."""
+    dashed = name.startswith("-")
+    near = difflib.get_close_matches(name.lstrip("-").replace("-", "_"), known, 1, 0.5)
+    flags = ["--" + n.replace("_", "-") if dashed else n for n in (near or sorted(known))]
+    hint = f"did you mean {flags[0]}?" if near else "one of " + ", ".join(flags)
+    return OptionError(f"there is no option {name}", "unknown name", hint)
