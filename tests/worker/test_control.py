@@ -78,7 +78,8 @@ def test_a_handler_that_writes(pipe: tuple[Writer, list[dict[str, Any]]]) -> Non
     write({"kind": "end"})
     found = list(messages)
     assert [item for item in found if item["kind"] == "large"] == [LARGE] * 50
-    assert [item["number"] for item in found if item["kind"] == "small"] == written
+    # The handler may itself be interrupted, before it writes: not always in order.
+    assert sorted(item["number"] for item in found if item["kind"] == "small") == written
     assert len(written) > 5
 
 
