@@ -126,9 +126,10 @@ def _plain(data):
 
 
 def masked(text):
-    """Cover addresses and durations."""
+    """Cover addresses and durations, and where a table cuts those off."""
     text = re.sub(r"\b0x[0-9a-f]+", "0x...", text)
-    return re.sub(r"\b[\d.]+(e[+-]\d+)? (ns|μs|ms|s)\b", "TIME", text.replace("\r\n", "\n"))
+    text = re.sub(r"\b[\d.]+(e[+-]\d+)? (ns|μs|ms|s)\b", "TIME", text.replace("\r\n", "\n"))
+    return re.sub(r"(per loop) .*<\.\.\.>.*", r"\1 ...", text)
 
 
 def texts(frames, name="stdout"):
