@@ -1,13 +1,11 @@
 """Settings, resolved once to a frozen value: arguments > environment > file > Metaflow's.
 
 Own variables (``NBBATCH_*``) and the own file come first; a setting that neither has falls back
-to Metaflow's of the same meaning, from its variables or from its configuration file
-(``$METAFLOW_HOME/config_<METAFLOW_PROFILE>.json``).
+to Metaflow's of the same meaning (`nbbatch.metaflow`).
 """
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import sys
@@ -16,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from nbbatch import metaflow
 from nbbatch.errors import ConfigurationError
 from nbbatch.options import option_named, table
 
@@ -35,6 +34,11 @@ _VARIABLES: dict[str, tuple[str, ...]] = {
     "region": ("NBBATCH_REGION", "AWS_REGION", "AWS_DEFAULT_REGION"),
     "profile": ("NBBATCH_AWS_PROFILE", "AWS_PROFILE"),
     "endpoint_url": ("NBBATCH_ENDPOINT_URL", "METAFLOW_S3_ENDPOINT_URL"),
+    "registry": (
+        "NBBATCH_REGISTRY",
+        "METAFLOW_BATCH_CONTAINER_REGISTRY",
+        "METAFLOW_DEFAULT_CONTAINER_REGISTRY",
+    ),
 }
 _VARIABLES.update({option.name: option.environment for option in table()})
 
@@ -51,6 +55,8 @@ class Settings:
         ``s3://bucket/prefix`` under which all objects of nbbatch lie.
     home
         Where nbbatch keeps its own files on this machine.
+    registry
+        Stands before the name of an image that names no registry; ``aws`` only.
     defaults
         Options by name, checked.
     sources
@@ -63,6 +69,7 @@ class Settings:
     region: str | None = None
     profile: str | None = None
     endpoint_url: str | None = None
+    registry: str | None = None
     defaults: Mapping[str, Any] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)
 
@@ -100,6 +107,7 @@ def configured(arguments: Mapping[str, Any], environ: Mapping[str, str]) -> Sett
         region=found.text("region"),
         profile=found.text("profile"),
         endpoint_url=found.text("endpoint_url"),
+        registry=found.text("registry"),
         defaults=found.options(),
         sources=found.sources,
     )
@@ -117,20 +125,32 @@ def _layers(arguments: Mapping[str, Any], environ: Mapping[str, str], home: Path
     """Return the layers, the first that has a setting wins; keys are setting names."""
     return [
         ("configure()", {k: v for k, v in arguments.items() if v is not None}),
-        ("environment", _from_variables(environ, own=True)),
+        ("environment", _from_variables(environ)),
         (str(home / "config.toml"), _from_file(home / "config.toml", environ)),
-        ("environment", _from_variables(environ, own=False)),
-        ("Metaflow's configuration", _from_variables(_metaflow_file(environ), own=False)),
+        *_metaflow(environ),
     ]
 
 
-def _from_variables(values: Mapping[str, Any], *, own: bool) -> dict[str, Any]:
+def _from_variables(values: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, variables in _VARIABLES.items():
         for variable in variables:
-            if variable.startswith("METAFLOW_") is not own and values.get(variable):
+            if not variable.startswith(metaflow.PREFIX) and values.get(variable):
                 found.setdefault(name, values[variable])
     return found
+
+
+def _metaflow(environ: Mapping[str, str]) -> list[_Layer]:
+    """Return Metaflow's settings by where they are, each from the first of its variables."""
+    values = metaflow.settings(environ)
+    layers: dict[str, dict[str, Any]] = {"environment": {}, "Metaflow's configuration": {}}
+    for name, variables in _VARIABLES.items():
+        said = next((variable for variable in variables if variable in values), None)
+        # As in Metaflow, an empty variable hides what stands behind it.
+        if said is not None and values[said] not in (None, ""):
+            place = "environment" if said in environ else "Metaflow's configuration"
+            layers[place][name] = values[said]
+    return list(layers.items())
 
 
 def _from_file(path: Path, environ: Mapping[str, str]) -> dict[str, Any]:
@@ -154,21 +174,6 @@ def _from_file(path: Path, environ: Mapping[str, str]) -> dict[str, Any]:
         if name not in _VARIABLES:
             option_named(name)
     return settings
-
-
-def _metaflow_file(environ: Mapping[str, str]) -> dict[str, Any]:
-    home = environ.get("METAFLOW_HOME") or os.path.expanduser("~/.metaflowconfig")
-    profile = environ.get("METAFLOW_PROFILE")
-    path = Path(home) / (f"config_{profile}.json" if profile else "config.json")
-    try:
-        content = json.loads(path.read_text())
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise ConfigurationError(
-            f"Metaflow's configuration {path} can't be read", str(error), "correct it"
-        ) from error
-    return content if isinstance(content, dict) else {}
 
 
 class _Found:

@@ -19,7 +19,7 @@ from nbbatch.futures.job import Job
 from nbbatch.futures.registry import Record, Registry
 from nbbatch.futures.tracker import Observer, Tracker, first_facts
 from nbbatch.futures.watcher import Watcher
-from nbbatch.options import Options, merge
+from nbbatch.options import Options, merge_defaults
 from nbbatch.wire import keys, parts, spec
 from nbbatch.wire.envelope import Part, Stamp, job_key
 from nbbatch.wire.spec import JobSpec
@@ -62,7 +62,7 @@ class Session:
         OptionError
             An unknown name, or a value of the wrong kind or out of range.
         """
-        return merge(*layers, self.settings.defaults)
+        return merge_defaults(self.settings.defaults, *layers)
 
     def submit(self, work: Work, options: Options, observer: Observer | None = None) -> Job[Any]:
         """Start a job: check it, write its objects, then start it.
@@ -155,6 +155,7 @@ class Session:
         id_ = keys.new_job_id()
         worker = bundle()[1]
         environment = {
+            **(options.environment or {}),
             **self.backend.store.environment(),
             keys.ENV_JOB: id_,
             keys.ENV_KEY: job_key(self._secret, id_).hex(),
@@ -244,6 +245,7 @@ def _backend(settings: Settings) -> Backend:
         region=settings.region,
         profile=settings.profile,
         endpoint_url=settings.endpoint_url,
+        registry=settings.registry,
         cache_dir=settings.home / "cache",
     )
 
@@ -266,8 +268,8 @@ def configure(**settings: Any) -> Settings:
     Parameters
     ----------
     settings
-        ``backend``, ``s3_root``, ``region``, ``profile``, ``endpoint_url``, ``home``, and any
-        option (``image``, ``queue``, ``memory``, ...). None takes a setting back.
+        ``backend``, ``s3_root``, ``region``, ``profile``, ``endpoint_url``, ``registry``,
+        ``home``, and any option (``image``, ``queue``, ...). None takes a setting back.
 
     Raises
     ------

@@ -44,6 +44,8 @@ class Launch:
         SHA-256 of the worker's zip, which is in the store under `wire.keys.worker`.
     directory
         The kernel's working directory, where the backend runs on the same machine.
+    depends_on
+        The backend's own ids of jobs that must succeed before this one starts.
     """
 
     job_id: str
@@ -53,6 +55,7 @@ class Launch:
     worker: str
     secret: frozenset[str] = frozenset()
     directory: str = ""
+    depends_on: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

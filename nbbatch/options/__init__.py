@@ -13,8 +13,17 @@ request builder are derived from the fields of `Options`: an option that is not 
 does not exist anywhere.
 """
 
-from nbbatch.options.merging import merge
+from nbbatch.options.merging import IN_DEFINITION, merge, merge_defaults
 from nbbatch.options.row import Option
 from nbbatch.options.table import Options, option_named, table, unknown
 
-__all__ = ["Option", "Options", "merge", "option_named", "table", "unknown"]
+__all__ = [
+    "IN_DEFINITION",
+    "Option",
+    "Options",
+    "merge",
+    "merge_defaults",
+    "option_named",
+    "table",
+    "unknown",
+]

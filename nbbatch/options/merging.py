@@ -7,6 +7,37 @@ from typing import Any, Dict, Mapping
 from nbbatch.errors import OptionError
 from nbbatch.options.table import Options, option_named
 
+#: What only a job definition of our own can say: a job can't override it in somebody else's.
+IN_DEFINITION = (
+    "image",
+    "iam_role",
+    "execution_role",
+    "service_account",
+    "platform",
+    "platform_version",
+    "platform_capabilities",
+    "assign_public_ip",
+    "shared_memory",
+    "max_swap",
+    "swappiness",
+    "ephemeral_storage",
+    "secrets",
+    "privileged",
+    "user",
+    "readonly_root",
+    "init_process",
+    "ulimits",
+    "use_tmpfs",
+    "tmpfs_size",
+    "host_volumes",
+    "efs_volumes",
+    "inferentia",
+    "trainium",
+    "efa",
+    "log_driver",
+    "log_options",
+)
+
 
 def merge(*layers: Mapping[str, object]) -> Options:
     """Merge layers of values, the first that sets an option wins, and check each value.
@@ -35,6 +66,23 @@ def merge(*layers: Mapping[str, object]) -> Options:
             elif option.combined:
                 values[option.name] = {**option.take(value), **values[option.name]}
     return _checked(Options(**values))
+
+
+def merge_defaults(defaults: Mapping[str, object], *layers: Mapping[str, object]) -> Options:
+    """Merge layers over the configuration's defaults.
+
+    What the configuration says of job definitions (`IN_DEFINITION`) is meant for those of our
+    own: a job that takes another one (`job_definition`) goes without.
+
+    Raises
+    ------
+    OptionError
+        As for `merge`.
+    """
+    whole = merge(*layers, defaults)
+    if not whole.job_definition:
+        return whole
+    return merge(*layers, {k: v for k, v in defaults.items() if k not in IN_DEFINITION})
 
 
 def _checked(options: Options) -> Options:

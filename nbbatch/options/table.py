@@ -84,6 +84,12 @@ class Options:
         "NBBATCH_EXECUTION_ROLE",
         "METAFLOW_ECS_FARGATE_EXECUTION_ROLE",
     )
+    service_account: Optional[str] = _place(
+        None,
+        kinds.text,
+        "my-account",
+        "service account of the pod, whose role the job has; EKS only, in place of iam_role",
+    )
     executable: Optional[str] = _place(
         None, kinds.text, "python3", "interpreter in the image that runs the job; python by default"
     )
@@ -250,6 +256,9 @@ def table() -> Iterator[Option]:
         yield Option(name=field.name, default=field.default, **field.metadata)
 
 
+#: Asked for by people who know Fargate's own API.
+_OF_ENVIRONMENTS = ("security_groups", "security_group_ids", "subnets", "subnet_ids", "vpc")
+
 _BY_NAME = {option.name: option for option in table()}
 
 
@@ -269,6 +278,12 @@ def option_named(name: str) -> Option:
 
 def unknown(name: str, known: List[str]) -> OptionError:
     """Build the error for an option that does not exist, naming the nearest that does."""
+    if name.lstrip("-").replace("-", "_") in _OF_ENVIRONMENTS:
+        return OptionError(
+            f"there is no option {name}",
+            "AWS Batch has security groups and subnets in compute environments, not in jobs",
+            "--queue NAME of a queue whose compute environment has them",
+        )
     dashed = name.startswith("-")
     near = difflib.get_close_matches(name.lstrip("-").replace("-", "_"), known, 1, 0.5)
     flags = ["--" + n.replace("_", "-") if dashed else n for n in (near or sorted(known))]

@@ -28,8 +28,13 @@ ENV_WORKER = "NBBATCH_WORKER"
 #: Endpoint and region of the store, where they differ from the service's own.
 ENV_S3_ENDPOINT = "NBBATCH_S3_ENDPOINT"
 ENV_S3_REGION = "NBBATCH_S3_REGION"
+#: Whole secrets, which the worker turns into variables; see `whole_secret`.
+_ENV_SECRET = "NBBATCH_SECRET_"  # noqa: S105 a name, no secret
 #: What the backend gave, as JSON, where the worker can't find it out by itself.
 ENV_GIVEN = "NBBATCH_GIVEN"
+
+#: Where the job's temporary files are to be, where that is not the system's usual place.
+ENV_TEMPDIR = "NBBATCH_TEMPDIR"
 
 #: Set by AWS Batch, and by the local supervisor in its place.
 #: https://docs.aws.amazon.com/batch/latest/userguide/job_env_vars.html
@@ -59,6 +64,11 @@ def new_job_id() -> str:
 def is_job_id(text: str) -> bool:
     """Tell whether `text` has the shape of a job id."""
     return _JOB_ID.fullmatch(text) is not None
+
+
+def whole_secret(index: int) -> str:
+    """Name the variable of a secret that holds variables by name itself."""
+    return f"{_ENV_SECRET}{index}"
 
 
 def worker(digest: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fnmatch
 import os
 import signal
 import subprocess
@@ -13,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
 
@@ -51,8 +52,15 @@ class Place:
 class Job:
     """One job: a thread that makes its attempts."""
 
-    def __init__(self, place: Place, facts: dict[str, Any], environment: dict[str, str]) -> None:
+    def __init__(
+        self,
+        place: Place,
+        facts: dict[str, Any],
+        environment: dict[str, str],
+        after: Sequence[Job] = (),
+    ) -> None:
         self._place = place
+        self._after = after
         self._facts = facts
         self._environment = environment
         self._lock = threading.Lock()
@@ -75,7 +83,8 @@ class Job:
     def describe(self) -> dict[str, Any]:
         """Return the job as DescribeJobs shows it."""
         with self._lock:
-            return {**self._facts, "container": dict(self._facts["container"])}
+            facts = {**self._facts, "container": dict(self._facts["container"])}
+        return _as_pod(facts) if "eksProperties" in facts else facts
 
     def stop(self, reason: str) -> None:
         """Do what TerminateJob does."""
@@ -103,6 +112,8 @@ class Job:
             self._asked = process
 
     def _run(self) -> None:
+        if not self._may_start():
+            return
         attempts = self._facts["retryStrategy"]["attempts"]
         for number in range(1, attempts + 1):
             self._become("RUNNABLE")
@@ -116,13 +127,35 @@ class Job:
             if code == 0 and not final:
                 self._end("SUCCEEDED", reason)
                 return
-            if final or number == attempts or self._gives_up(code):
+            if final or number == attempts or self._gives_up(code, reason):
                 self._end("FAILED", reason)
                 return
 
-    def _gives_up(self, code: int) -> bool:
-        rules = self._facts["retryStrategy"].get("evaluateOnExit", ())
-        return any((str(code), "EXIT") == (r["onExitCode"], r["action"]) for r in rules)
+    def _may_start(self) -> bool:
+        """Wait for the jobs that this one depends on; tell whether they succeeded."""
+        if self._after:
+            self._become("PENDING")
+        while any(job.status not in ("SUCCEEDED", "FAILED") for job in self._after):
+            if self._stop_reason:
+                self._end("FAILED", self._stop_reason)
+                return False
+            time.sleep(0.01)
+        if any(job.status == "FAILED" for job in self._after):
+            self._end("FAILED", "Dependent Job failed")
+            return False
+        return True
+
+    def _gives_up(self, code: int, status_reason: str) -> bool:
+        """Apply the first rule of which all conditions match; without one the job is retried."""
+        said = {
+            "onExitCode": str(code),
+            "onReason": self._facts["container"].get("reason", ""),
+            "onStatusReason": status_reason,
+        }
+        for rule in self._facts["retryStrategy"].get("evaluateOnExit", ()):
+            if all(fnmatch.fnmatchcase(said[k], rule[k]) for k in said if k in rule):
+                return str(rule["action"]).upper() == "EXIT"
+        return False
 
     def _attempt(self, number: int) -> tuple[int, str, bool]:
         folder = self._place.folder / self.id / str(number)
@@ -231,6 +264,25 @@ class Job:
 
     def _end(self, status: str, reason: str) -> None:
         self._become(status, statusReason=reason, stoppedAt=_now())
+
+
+def _as_pod(facts: dict[str, Any]) -> dict[str, Any]:
+    """Show what ended in a container as what ended in a pod."""
+    container = facts.pop("container")
+    attempts = facts.pop("attempts")
+    said = ("exitCode", "reason")
+    ended = {name: container[name] for name in said if name in container}
+    pod = facts["eksProperties"]["podProperties"]
+    pod = {**pod, "containers": [{**pod["containers"][0], **ended}], "nodeName": "node-1"}
+    facts["eksProperties"] = {"podProperties": pod}
+    facts["eksAttempts"] = [
+        {
+            **{name: value for name, value in attempt.items() if name != "container"},
+            "containers": [{k: attempt["container"][k] for k in said if k in attempt["container"]}],
+        }
+        for attempt in attempts
+    ]
+    return facts
 
 
 def _now() -> int:

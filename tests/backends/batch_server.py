@@ -51,7 +51,12 @@ class BatchServer:
     fault
         Called with operation and body before a request is served.
     queues
-        Platform by name; ``DISABLED`` is a platform too.
+        Platform by name, or platforms in the order of its compute environments; ``DISABLED`` is a
+        platform too.
+    resources
+        By queue: more of what its compute environments have (``maxvCpus``, ``instanceTypes``).
+    policies
+        Queues that have a scheduling policy.
     least_timeout
         What Batch takes at least, in seconds.
     """
@@ -59,7 +64,9 @@ class BatchServer:
     def __init__(self, place: Place, region: str = "us-east-1") -> None:
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.fault: Callable[[str, dict[str, Any]], Fault | None] = lambda *_: None
-        self.queues: dict[str, str] = {"queue": "EC2"}
+        self.queues: dict[str, str | tuple[str, ...]] = {"queue": "EC2"}
+        self.resources: dict[str, dict[str, Any]] = {}
+        self.policies: set[str] = set()
         self.least_timeout = 60
         self.definitions: dict[str, list[dict[str, Any]]] = {}
         self.jobs: dict[str, Job] = {}
@@ -116,37 +123,56 @@ class BatchServer:
         return {"jobQueues": page, **more}
 
     def _queue(self, name: str) -> dict[str, Any]:
-        environment = self._arn("compute-environment", f"{name}-environment")
+        order = [
+            {"order": number, "computeEnvironment": self._arn("compute-environment", environment)}
+            for number, environment in enumerate(self._environments(name), 1)
+        ]
+        policy = {"schedulingPolicyArn": self._arn("scheduling-policy", "fair")}
         return {
+            **(policy if name in self.policies else {}),
             "jobQueueName": name,
             "jobQueueArn": self._arn("job-queue", name),
             "state": "DISABLED" if self.queues[name] == "DISABLED" else "ENABLED",
             "status": "VALID",
             "statusReason": "JobQueue Healthy",
             "priority": 1,
-            "computeEnvironmentOrder": [{"order": 1, "computeEnvironment": environment}],
+            "computeEnvironmentOrder": order,
+        }
+
+    def _environments(self, queue: str) -> dict[str, str]:
+        """Return the platforms of a queue by the names of its environments."""
+        platforms = self.queues[queue]
+        several = (platforms,) if isinstance(platforms, str) else platforms
+        return {
+            f"{queue}-environment{f'-{n}' if n > 1 else ''}": platform
+            for n, platform in enumerate(several, 1)
         }
 
     def _describecomputeenvironments(self, body: dict[str, Any]) -> dict[str, Any]:
+        known = {
+            name: (queue, platform)
+            for queue in self.queues
+            for name, platform in self._environments(queue).items()
+        }
         found = []
         for arn in body["computeEnvironments"]:
             name = arn.rpartition("/")[2]
-            platform = self.queues[name.removesuffix("-environment")]
+            queue, platform = known[name]
             facts = {"computeEnvironmentName": name, "computeEnvironmentArn": arn}
             kind = "EKS" if platform == "EKS" else "ECS"
             resources = {"type": "EC2" if platform in ("EKS", "DISABLED") else platform}
+            resources.update(self.resources.get(queue, {}))
             found.append(
                 {**facts, "computeResources": resources, "containerOrchestrationType": kind}
             )
-        return {"computeEnvironments": found}
+        # In no order: the queue has the order.
+        return {"computeEnvironments": found[::-1]}
 
     def _registerjobdefinition(self, body: dict[str, Any]) -> dict[str, Any]:
         name = body["jobDefinitionName"]
         _refuse_unless(_NAME.fullmatch(name), f"Job definition name {name} is not valid")
-        _refuse_unless(body["type"] == "container", "type must be container")
-        container = body["containerProperties"]
-        kinds = {item["type"] for item in container["resourceRequirements"]}
-        _refuse_unless({"VCPU", "MEMORY"} <= kinds, "Container properties need VCPU and MEMORY")
+        container = _container(body)
+        _refuse_unless({"VCPU", "MEMORY"} <= _kinds(container), "VCPU and MEMORY are needed")
         _refuse_unless(len(json.dumps(body)) <= 24 << 10, "Job definition exceeds the maximum size")
         role = container.get("jobRoleArn", "")
         _refuse_unless("missing" not in role, f"Role {role} is not valid: the role does not exist")
@@ -164,7 +190,18 @@ class BatchServer:
         for revision in self.definitions.get(name, ()):
             revision["status"] = "INACTIVE"
 
+    def _describejobdefinitions(self, body: dict[str, Any]) -> dict[str, Any]:
+        wanted = [name.rpartition("/")[2] for name in body.get("jobDefinitions", ())]
+        found = []
+        for name, revisions in self.definitions.items():
+            for number, definition in enumerate(revisions, 1):
+                named = f"{name}:{number}" in wanted or name == body.get("jobDefinitionName")
+                if named and definition["status"] == body.get("status", definition["status"]):
+                    found.append({**definition, "revision": number})
+        return {"jobDefinitions": found}
+
     def _active(self, name: str) -> tuple[str, dict[str, Any]]:
+        name = name.rpartition("/")[2].partition(":")[0]
         active = [d for d in self.definitions.get(name, ()) if d["status"] == "ACTIVE"]
         if not active:
             raise RefusedError(
@@ -179,11 +216,12 @@ class BatchServer:
         _refuse_unless(queue in self.queues, f"JobQueue {body['jobQueue']} not found.")
         _refuse_unless(len(json.dumps(body)) <= 30 << 10, "Request exceeds the maximum size")
         arn, definition = self._active(body["jobDefinition"])
-        overrides = body.get("containerOverrides", {})
+        overrides = _overrides(body)
         _refuse_unless(
             len(json.dumps(overrides)) <= 8192, "Container Overrides length must be at most 8192"
         )
-        environment = {item["name"]: item["value"] for item in overrides.get("environment", ())}
+        told = overrides.get("environment", overrides.get("env", ()))
+        environment = {item["name"]: item["value"] for item in told}
         reserved = [name for name in environment if name.startswith("AWS_BATCH")]
         _refuse_unless(
             not reserved, f"Environment variables can't start with AWS_BATCH: {reserved}"
@@ -192,7 +230,11 @@ class BatchServer:
         _refuse_unless(1 <= facts["retryStrategy"]["attempts"] <= 10, "attempts must be 1 to 10")
         timeout = facts.get("timeout", {}).get("attemptDurationSeconds", 60)
         _refuse_unless(timeout >= self.least_timeout, "attemptDurationSeconds is too short")
-        job = self.jobs[facts["jobId"]] = Job(self.place, facts, environment)
+        after = [item["jobId"] for item in body.get("dependsOn", ())]
+        _refuse_unless(set(after) <= set(self.jobs), f"Jobs {after} not found")
+        _refuse_unless(len(after) <= 20, "at most 20 dependencies")
+        before = [self.jobs[id_] for id_ in after]
+        job = self.jobs[facts["jobId"]] = Job(self.place, facts, environment, before)
         job.thread.start()
         return {"jobName": facts["jobName"], "jobId": facts["jobId"], "jobArn": facts["jobArn"]}
 
@@ -200,8 +242,8 @@ class BatchServer:
         self, body: dict[str, Any], queue: str, arn: str, definition: dict[str, Any]
     ) -> dict[str, Any]:
         id_ = str(uuid.uuid4())
-        overrides = body.get("containerOverrides", {})
-        container = {**definition["containerProperties"], **overrides, "environment": []}
+        container = {**_container(definition), **_overrides(body), "environment": []}
+        pod = {k: definition[k] for k in ("eksProperties",) if k in definition}
         timeout = body.get("timeout", definition.get("timeout"))
         return {
             "jobName": body["jobName"],
@@ -215,6 +257,8 @@ class BatchServer:
             "container": container,
             "retryStrategy": body.get("retryStrategy", {"attempts": 1}),
             "platformCapabilities": definition.get("platformCapabilities", ["EC2"]),
+            **pod,
+            **{k: body[k] for k in ("tags", "parameters", "dependsOn") if k in body},
             **({"timeout": timeout} if timeout else {}),
         }
 
@@ -245,6 +289,36 @@ class BatchServer:
         if job.status not in ("STARTING", "RUNNING"):
             job.stop(body["reason"])
         return {}
+
+
+def _container(definition: dict[str, Any]) -> dict[str, Any]:
+    """Return the one container that a definition has: of a pod's, or of all nodes."""
+    if definition["type"] == "multinode":
+        nodes = definition["nodeProperties"]
+        _refuse_unless(nodes["mainNode"] < nodes["numNodes"], "mainNode must be a node")
+        return dict(nodes["nodeRangeProperties"][0]["container"])
+    _refuse_unless(definition["type"] == "container", "type must be container or multinode")
+    if "eksProperties" in definition:
+        for name in ("platformCapabilities", "propagateTags"):
+            _refuse_unless(name not in definition, f"{name} is not for EKS")
+        return dict(definition["eksProperties"]["podProperties"]["containers"][0])
+    return dict(definition["containerProperties"])
+
+
+def _kinds(container: dict[str, Any]) -> set[str]:
+    limits = container.get("resources", {}).get("limits", {})
+    pod = {"cpu": "VCPU", "memory": "MEMORY"}
+    wanted = {item["type"] for item in container.get("resourceRequirements", ())}
+    return wanted | {pod[name] for name in limits if name in pod}
+
+
+def _overrides(body: dict[str, Any]) -> dict[str, Any]:
+    """Return what one container is told, or all nodes."""
+    pods = body.get("eksPropertiesOverride", {}).get("podProperties", {}).get("containers")
+    nodes = body.get("nodeOverrides", {}).get("nodePropertyOverrides")
+    if nodes:
+        return dict(nodes[0]["containerOverrides"])
+    return dict(pods[0] if pods else body.get("containerOverrides", {}))
 
 
 def _matches(name: str, wanted: str) -> bool:

@@ -8,6 +8,8 @@
 `checks`        what Batch can't honour, said before anything is written
 `requests`      a launch as the exact requests
 `queues`        where a queue's jobs run
+`environments`  what its compute environments tell
+`definitions`   job definitions that are not ours
 `cache`         what was true yesterday, on disk
 `submit`        a job is submitted once, whatever the network does
 `status`        Batch's description of a job as a `Status`
@@ -36,6 +38,7 @@ def aws_backend(
     region: str | None,
     profile: str | None,
     endpoint_url: str | None,
+    registry: str | None = None,
     cache_dir: Path,
 ) -> Backend:
     """Build the backend on AWS; no call is made yet.
@@ -48,6 +51,8 @@ def aws_backend(
         As for boto3; None takes what the environment and AWS's own files say.
     endpoint_url
         Where S3 is, if not on AWS. The other services follow ``AWS_ENDPOINT_URL``.
+    registry
+        Stands before the name of an image that names no registry.
     cache_dir
         A directory for facts that save calls; it may be lost.
 
@@ -64,4 +69,4 @@ def aws_backend(
 
     clients = Clients(region, profile, endpoint_url)
     store = S3ClientStore(s3_root, clients)
-    return Backend("aws", store, BatchRunner(clients, cache_dir))
+    return Backend("aws", store, BatchRunner(clients, cache_dir, registry=registry))

@@ -46,7 +46,7 @@ _SIGNS = (
     _sign(r"exec format error", Loss.IMAGE, "the image is for another processor: --image"),
     _sign(
         r"CannotPull\w*|manifest (for .* )?(not found|unknown)|pull access denied"
-        r"|invalid reference",
+        r"|invalid reference|ErrImagePull|ImagePullBackOff|InvalidImageName",
         Loss.IMAGE,
         "check the name of the image, and whether that network reaches its registry: --image",
     ),
@@ -77,21 +77,39 @@ def diagnose(job: dict[str, Any]) -> Diagnosis:
 
 def reasons(job: dict[str, Any]) -> list[str]:
     """Return what Batch and the container's agent say, each once."""
-    last = (job.get("attempts") or [{}])[-1]
+    last = last_attempt(job)
     said = (
         job.get("statusReason"),
         last.get("statusReason"),
-        job.get("container", {}).get("reason"),
-        last.get("container", {}).get("reason"),
+        container_of(job).get("reason"),
+        container_of(last).get("reason"),
     )
     return list(dict.fromkeys(text.strip() for text in said if text and text.strip()))
 
 
 def exit_code(job: dict[str, Any]) -> int | None:
     """Return the exit code of the last container, None if there was none."""
-    last = (job.get("attempts") or [{}])[-1].get("container", {})
-    found = job.get("container", {}).get("exitCode", last.get("exitCode"))
+    found = container_of(job).get("exitCode", container_of(last_attempt(job)).get("exitCode"))
     return None if found is None else int(found)
+
+
+def last_attempt(job: dict[str, Any]) -> dict[str, Any]:
+    """Return the last attempt that has begun, empty where none has."""
+    attempts = job.get("attempts") or job.get("eksAttempts") or [{}]
+    found: dict[str, Any] = attempts[-1]
+    return found
+
+
+def container_of(part: dict[str, Any]) -> dict[str, Any]:
+    """Return the container of a job or of an attempt, on ECS or in a pod; empty for none.
+
+    https://docs.aws.amazon.com/batch/latest/APIReference/API_EksAttemptContainerDetail.html
+    """
+    pods = part.get("eksProperties", {}).get("podProperties", {}).get("containers")
+    found: dict[str, Any] = part.get("container") or next(
+        iter(pods or part.get("containers") or ()), {}
+    )
+    return found
 
 
 def _cancelled(job: dict[str, Any]) -> bool:

@@ -6,6 +6,7 @@ import difflib
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from nbbatch.backends.aws import environments
 from nbbatch.backends.aws.errors import VENDOR, translated
 from nbbatch.errors import ConflictError, NotFoundError
 
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
     from nbbatch.backends.aws.clients import Clients
 
 _DAY = 86_400.0
-_KIND = "queues"
+#: The number changes with the fields of `Queue`.
+_KIND = "queues 2"
 
 
 @dataclass(frozen=True)
@@ -28,16 +30,56 @@ class Queue:
     name
         As it was asked for, a name or an ARN; its own name where none was asked for.
     platform
-        Of its first compute environment: EC2, SPOT, FARGATE, FARGATE_SPOT or EKS.
+        Of its first compute environment in use: EC2, SPOT, FARGATE, FARGATE_SPOT or EKS.
+    platforms
+        Of all of them, in the order in which Batch tries them. Batch mixes on-demand and Spot in
+        one queue, and nothing else.
+    vcpus
+        The most that one of them may have at a time; None where it is not known.
+    processors
+        X86_64 or ARM64, as far as the environments tell.
+    fair_share
+        Whether it has a scheduling policy, so that share identifiers and priorities count.
+    arn
+        Its own.
     """
 
     name: str
     platform: str
+    platforms: tuple[str, ...] = ()
+    vcpus: int | None = None
+    processors: tuple[str, ...] = ()
+    fair_share: bool | None = None
+    arn: str = ""
 
     @property
     def fargate(self) -> bool:
         """Whether its jobs run on Fargate."""
         return self.platform.startswith("FARGATE")
+
+    @property
+    def eks(self) -> bool:
+        """Whether its jobs are pods."""
+        return self.platform == "EKS"
+
+    @property
+    def partition(self) -> str:
+        """AWS's own part of the world, as ARNs name it."""
+        return self._part(1) or "aws"
+
+    @property
+    def region(self) -> str:
+        """Where it is; ``""`` where its ARN is not known, as for `account`."""
+        return self._part(3)
+
+    @property
+    def account(self) -> str:
+        """Whose it is."""
+        return self._part(4)
+
+    def _part(self, number: int) -> str:
+        parts = self.arn.split(":")
+        return parts[number] if len(parts) > number else ""
 
 
 class Queues:
@@ -50,7 +92,10 @@ class Queues:
     def known(self, name: str | None) -> Queue | None:
         """Return what is remembered of a queue; asks nobody."""
         found = self._cache.get(_KIND, name or "", _DAY)
-        return Queue(**found) if found else None
+        if not found:
+            return None
+        lists = {k: tuple(v) for k, v in found.items() if isinstance(v, list)}
+        return Queue(**{**found, **lists})
 
     def get(self, name: str | None) -> Queue:
         """Return a queue, or the first usable one for None.
@@ -74,7 +119,16 @@ class Queues:
 
     def _look_up(self, name: str | None) -> Queue:
         detail = self._named(name) if name else self._first()
-        return Queue(name or detail["jobQueueName"], self._platform(detail))
+        used = environments.facts(detail, self._environments(detail))
+        return Queue(
+            name=name or detail["jobQueueName"],
+            platform=used.platforms[0],
+            platforms=used.platforms,
+            vcpus=used.vcpus,
+            processors=used.processors,
+            fair_share=bool(detail.get("schedulingPolicyArn")),
+            arn=detail.get("jobQueueArn", ""),
+        )
 
     def _named(self, name: str) -> dict[str, Any]:
         with translated(f"can't look up the job queue {name}"):
@@ -119,20 +173,15 @@ class Queues:
         near = difflib.get_close_matches(name, names, 1)
         return f"did you mean --queue {near[0]}?" if near else "--queue NAME: " + _listed(names)
 
-    def _platform(self, detail: dict[str, Any]) -> str:
-        order = sorted(detail.get("computeEnvironmentOrder", ()), key=lambda item: item["order"])
-        if not order:
-            return str(detail.get("jobQueueType") or "no compute environment")
-        first = order[0]["computeEnvironment"]
-        with translated(f"can't look up the compute environment {first}"):
+    def _environments(self, detail: dict[str, Any]) -> list[dict[str, Any]]:
+        names = [item["computeEnvironment"] for item in detail.get("computeEnvironmentOrder", ())]
+        if not names:
+            return []
+        with translated(f"can't look up the compute environments of {detail['jobQueueName']}"):
             answer: Any = self._clients.batch.describe_compute_environments(
-                computeEnvironments=[first]
+                computeEnvironments=names
             )
-        found = answer["computeEnvironments"]
-        if found and found[0].get("containerOrchestrationType") == "EKS":
-            return "EKS"
-        # An unmanaged one has no resources of its own to tell; it is ECS on EC2.
-        return str((found[0].get("computeResources") or {}).get("type", "EC2") if found else "EC2")
+        return list(answer["computeEnvironments"])
 
 
 def _usable(detail: dict[str, Any]) -> bool:

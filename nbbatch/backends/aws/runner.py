@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import functools
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbbatch.backends.aws import checks, requests
 from nbbatch.backends.aws.cache import Cache
 from nbbatch.backends.aws.clients import Clients, on_aws
+from nbbatch.backends.aws.definitions import Definitions
 from nbbatch.backends.aws.diagnosis import OURS
 from nbbatch.backends.aws.errors import VENDOR, definition_missing, translate, translated
 from nbbatch.backends.aws.queues import Queue, Queues
 from nbbatch.backends.aws.status import log_stream, status
 from nbbatch.backends.aws.submit import Submitter
 from nbbatch.backends.base import Call, Launch, masked
-from nbbatch.errors import NbbatchError, NotFoundError
+from nbbatch.errors import ConfigurationError, NbbatchError, NotFoundError, OptionError
+from nbbatch.wire import keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -30,6 +33,8 @@ _ROUNDS = 3
 _REASON_LIMIT = 256
 _DEFINITIONS = "definitions"
 _UNKNOWN_QUEUE = "(the first queue that is enabled and valid)"
+#: Characters of what a job is told besides the user's own variables, about.
+_OWN = 300
 
 
 class BatchRunner:
@@ -41,40 +46,43 @@ class BatchRunner:
         Where facts that save calls are kept.
     sleep
         Waits between tries.
+    registry
+        Stands before the name of an image that names no registry.
     """
 
     poll_seconds = 2.0
 
     def __init__(
-        self, clients: Clients, cache_dir: Path, sleep: Callable[[float], None] = time.sleep
+        self,
+        clients: Clients,
+        cache_dir: Path,
+        sleep: Callable[[float], None] = time.sleep,
+        registry: str | None = None,
     ) -> None:
         self._clients = clients
+        self._registry = registry
         self._path = Path(cache_dir) / "aws.json"
         self._submitter = Submitter(clients, sleep)
 
     def check(self, options: Options) -> None:
         """Refuse options that Batch or the queue can't honour; asks about a queue once a day."""
         checks.check_request(options)
-        checks.check_platform(options, self._queues.get(options.queue))
+        if options.job_definition:
+            checks.check_existing(options, self._definitions.get(options.job_definition))
+        queue = self._fitting(options)
+        # What is too long, or no field of Batch's, is said now too.
+        self._requests(_stand_in(options), queue)
 
     def start(self, launch: Launch) -> str:
         """Submit a job and return Batch's id of it; see `nbbatch.backends.base.Runner.start`."""
         queue = self._queues.get(launch.options.queue)
-        definition = requests.job_definition(launch.options, queue)
-        name = definition["jobDefinitionName"]
-        request = requests.submit_job(launch, queue, name)
-        known = self._cache.get(_DEFINITIONS, name) is not None
-        for last in (*[False] * (_ROUNDS - 1), True):
-            if not known:
-                known = self._register(definition)
-            try:
-                return self._submitter.submit(request)
-            except NotFoundError as error:
-                if last or not definition_missing(error):
-                    self._queues.forget(launch.options.queue)
-                    raise
-                known = False
-        raise AssertionError("unreachable")
+        definition, request = self._requests(launch, queue)
+        try:
+            return self._start(definition, request)
+        except NotFoundError:
+            self._queues.forget(launch.options.queue)
+            self._definitions.forget(launch.options.job_definition or "")
+            raise
 
     def describe(self, ids: Sequence[str]) -> Mapping[str, Status]:
         """Return what Batch knows about jobs, 100 with each call; unknown ones are left out."""
@@ -106,15 +114,59 @@ class BatchRunner:
 
     def plan(self, launch: Launch) -> Sequence[Call]:
         """Return the requests that `start` would send, secrets masked; sends none."""
-        named = launch.options.queue
-        queue = self._queues.known(named) or Queue(named or _UNKNOWN_QUEUE, "EC2")
+        options = launch.options
+        assumed = Queue(options.queue or _UNKNOWN_QUEUE, options.platform_capabilities or "EC2")
+        queue = self._queues.known(options.queue) or assumed
         shown = {**vars(launch), "environment": masked(launch.environment, launch.secret)}
-        definition = requests.job_definition(launch.options, queue)
-        name = definition["jobDefinitionName"]
-        submit = Call("batch", "SubmitJob", requests.submit_job(Launch(**shown), queue, name))
-        if self._cache.get(_DEFINITIONS, name) is not None:
+        definition, request = self._requests(Launch(**shown), queue, ask=False)
+        submit = Call("batch", "SubmitJob", request)
+        if not definition or self._registered(definition):
             return [submit]
         return [Call("batch", "RegisterJobDefinition", definition), submit]
+
+    def _fitting(self, options: Options) -> Queue:
+        """Return the queue, whose platform can honour the options."""
+        known = self._queues.known(options.queue)
+        queue = known or self._queues.get(options.queue)
+        try:
+            checks.check_platform(options, queue)
+        except (OptionError, ConfigurationError):
+            if not known:
+                raise
+            # It may have changed since; nobody is refused for what is only remembered.
+            self._queues.forget(options.queue)
+            queue = self._queues.get(options.queue)
+            checks.check_platform(options, queue)
+        return queue
+
+    def _requests(
+        self, launch: Launch, queue: Queue, *, ask: bool = True
+    ) -> tuple[requests.Request, requests.Request]:
+        """Return the definition, empty where there is one already, and the job."""
+        named = launch.options.job_definition
+        if named:
+            known = self._definitions.get(named) if ask else self._definitions.known(named)
+            shape = known or requests.own_shape(launch.options, queue)
+            return {}, requests.submit_job(launch, queue, named, shape)
+        image = requests.with_registry(launch.options.image, self._registry)
+        definition = requests.job_definition(replace(launch.options, image=image), queue)
+        return definition, requests.submit_job(launch, queue, definition["jobDefinitionName"])
+
+    def _start(self, definition: requests.Request, request: requests.Request) -> str:
+        known = not definition or self._registered(definition)
+        for last in (*[False] * (_ROUNDS - 1), True):
+            if not known:
+                known = self._register(definition)
+            try:
+                return self._submitter.submit(request)
+            except NotFoundError as error:
+                if last or not definition or not definition_missing(error):
+                    raise
+                known = False
+        raise AssertionError("unreachable")
+
+    def _registered(self, definition: requests.Request) -> bool:
+        return self._cache.get(_DEFINITIONS, definition["jobDefinitionName"]) is not None
 
     @functools.cached_property
     def _cache(self) -> Cache:
@@ -126,7 +178,11 @@ class BatchRunner:
     def _queues(self) -> Queues:
         return Queues(self._clients, self._cache)
 
-    def _register(self, definition: dict[str, Any]) -> bool:
+    @functools.cached_property
+    def _definitions(self) -> Definitions:
+        return Definitions(self._clients, self._cache)
+
+    def _register(self, definition: requests.Request) -> bool:
         certain = self._submitter.register(definition)
         if certain:
             self._cache.set(_DEFINITIONS, definition["jobDefinitionName"], True)
@@ -154,3 +210,9 @@ class BatchRunner:
             if answer["nextForwardToken"] == token.get("nextToken"):
                 return
             token = {"nextToken": answer["nextForwardToken"]}
+
+
+def _stand_in(options: Options) -> Launch:
+    """Return a launch as long as the one to come, for what can be said before there is one."""
+    environment = {**(options.environment or {}), keys.ENV_JOB: "0" * _OWN}
+    return Launch("0" * 24, options.name or "job", options, environment, "")

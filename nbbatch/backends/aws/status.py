@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from nbbatch.backends.aws.diagnosis import diagnose, exit_code, reasons
+from nbbatch.backends.aws.diagnosis import (
+    container_of,
+    diagnose,
+    exit_code,
+    last_attempt,
+    reasons,
+)
 from nbbatch.facts import State, Status
 
 LOG_GROUP = "/aws/batch/job"
+_LOGS = "awslogs"
 _CONSOLES = {
     "cn-": "https://console.amazonaws.cn",
     "us-gov-": "https://console.amazonaws-us-gov.com",
@@ -42,32 +49,56 @@ def status(job: dict[str, Any], region: str) -> Status:
 
 
 def log_stream(job: dict[str, Any]) -> tuple[str, str]:
-    """Return the log group and stream of the last container, ``""`` where there is none yet."""
-    container = job.get("container", {})
-    last = (job.get("attempts") or [{}])[-1].get("container", {})
-    options = container.get("logConfiguration", {}).get("options", {})
+    """Return the log group and stream of the last container.
+
+    The stream is ``""`` where there is none yet, or the log goes elsewhere.
+    """
+    container, last = container_of(job), container_of(last_attempt(job))
+    configuration = container.get("logConfiguration", {})
+    options = configuration.get("options", {})
+    if configuration.get("logDriver", _LOGS) != _LOGS:
+        return "", ""
     stream = container.get("logStreamName") or last.get("logStreamName") or ""
     return options.get("awslogs-group", LOG_GROUP), stream
 
 
 def _attempt(job: dict[str, Any], state: State) -> int:
-    ended = sum("stoppedAt" in attempt for attempt in job.get("attempts", ()))
+    attempts = job.get("attempts") or job.get("eksAttempts") or ()
+    ended = sum("stoppedAt" in attempt for attempt in attempts)
     return max(ended, 1) if state.final else ended + 1
 
 
 def _given(job: dict[str, Any]) -> dict[str, Any]:
-    container = job.get("container", {})
+    container = container_of(job)
     wanted = {r["type"]: r["value"] for r in container.get("resourceRequirements", ())}
+    if "eksProperties" in job:
+        wanted = _of_pod(container)
     found = {
         "cpu": _number(float, wanted.get("VCPU", container.get("vcpus"))),
         "memory": _number(int, wanted.get("MEMORY", container.get("memory"))),
         "gpu": _number(int, wanted.get("GPU", 0)),
         "image": container.get("image"),
-        "host": container.get("instanceType"),
+        "host": container.get("instanceType") or _node(job),
         "queue": job.get("jobQueue", "").rpartition("/")[2],
         "platform": next(iter(job.get("platformCapabilities", ())), None),
     }
     return {name: value for name, value in found.items() if value not in (None, "")}
+
+
+def _of_pod(container: dict[str, Any]) -> dict[str, Any]:
+    resources = container.get("resources", {})
+    found = {**resources.get("requests", {}), **resources.get("limits", {})}
+    memory = str(found.get("memory", "")).removesuffix("Mi")
+    return {
+        **({"VCPU": found["cpu"]} if "cpu" in found else {}),
+        **({"MEMORY": memory} if memory.isdigit() else {}),
+        "GPU": found.get("nvidia.com/gpu", 0),
+    }
+
+
+def _node(job: dict[str, Any]) -> str | None:
+    name: str | None = job.get("eksProperties", {}).get("podProperties", {}).get("nodeName")
+    return name
 
 
 def _number(kind: type, value: Any) -> Any:

@@ -10,9 +10,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from nbbatch.options import Options
+from nbbatch.options import IN_DEFINITION, Options
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
+#: Options that mean nothing to a process; those that say where a job runs, and secrets, do.
+_NOT_HERE = (
+    *(set(IN_DEFINITION) - {"image", "iam_role", "execution_role", "secrets"}),
+    *("share_identifier", "scheduling_priority", "parameters", "job_definition", "extra"),
+)
 _GPU = re.compile(r"nvidia([0-9]+)")
 
 
@@ -56,6 +61,9 @@ def given(options: Options, environ: Mapping[str, str]) -> dict[str, Any]:
     }
     if not limits_memory():
         facts["note"] = f"memory is not limited on {platform.system()}"
+    ignored = [name for name in sorted(_NOT_HERE) if getattr(options, name)]
+    if ignored:
+        facts["not_applied"] = f"not applied here: {', '.join(ignored)}"
     return facts
 
 

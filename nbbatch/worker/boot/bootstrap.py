@@ -19,6 +19,12 @@ from nbbatch.wire import keys
 TOO_OLD = 97
 #: Carried modules below `nbbatch.worker`, each after those that it imports.
 _CARRIED = ("stores.net", "stores.credentials", "stores.sigv4", "stores.s3client", "boot.fetch")
+#: The same for a command that must be short, each under the name by which it is imported.
+_BRIEF = {
+    "stores.sigv4": "stores.sigv4",
+    "stores.s3client": "boot.brief",
+    "boot.fetch": "boot.fetch",
+}
 
 # The first lines are read by any Python, down to 2.7.
 _LOADER = """\
@@ -45,8 +51,18 @@ module.main(place, text[::2], path)
 @functools.cache
 def loader() -> str:
     """Return the program that fetches, checks and runs the worker, for ``python -c``."""
-    names = [f"nbbatch.worker.{name}" for name in _CARRIED]
-    text = "\0".join(part for name in names for part in (name, shorten(_source(name))))
+    return _packed({name: name for name in _CARRIED})
+
+
+@functools.cache
+def brief_loader() -> str:
+    """Return the same in about half the length: less patient, and for one object alone."""
+    return _packed(_BRIEF)
+
+
+def _packed(carried: dict[str, str]) -> str:
+    sources = {f"nbbatch.worker.{k}": f"nbbatch.worker.{v}" for k, v in carried.items()}
+    text = "\0".join(part for k, v in sources.items() for part in (k, shorten(_source(v))))
     return _LOADER.format(
         too_old=TOO_OLD,
         packed=base64.b64encode(zlib.compress(text.encode(), 9)).decode(),
@@ -67,6 +83,11 @@ def bootstrap_command(executable: str = "python") -> list[str]:
         The image's Python.
     """
     return [executable, "-c", loader()]
+
+
+def brief_command(executable: str = "python") -> list[str]:
+    """Return the same command, short enough for the overrides of somebody else's definition."""
+    return [executable, "-c", brief_loader()]
 
 
 def shorten(source: str) -> str:
