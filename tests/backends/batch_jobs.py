@@ -135,14 +135,11 @@ class Job:
         """Wait for the jobs that this one depends on; tell whether they succeeded."""
         if self._after:
             self._become("PENDING")
-        while any(job.status not in ("SUCCEEDED", "FAILED") for job in self._after):
-            if self._stop_reason:
-                self._end("FAILED", self._stop_reason)
+        while not all(job.status == "SUCCEEDED" for job in self._after):
+            if self._stop_reason or any(job.status == "FAILED" for job in self._after):
+                self._end("FAILED", self._stop_reason or "Dependent Job failed")
                 return False
             time.sleep(0.01)
-        if any(job.status == "FAILED" for job in self._after):
-            self._end("FAILED", "Dependent Job failed")
-            return False
         return True
 
     def _gives_up(self, code: int, status_reason: str) -> bool:

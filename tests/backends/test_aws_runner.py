@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import threading
 
@@ -165,18 +166,158 @@ def test_fargate(rig, runner):
     [
         ("queu", errors.NotFoundError, "--queue queue"),
         ("off", errors.ConflictError, "ENABLED"),
-        ("kubernetes", errors.OptionError, "EC2 or Fargate"),
+        ("managed", errors.OptionError, "--queue NAME of a queue"),
         ("serverless", errors.ConfigurationError, "--execution-role"),
     ],
 )
 def test_unusable_queues(rig, runner, queue, kind, said):
     """A queue that can't take the job is refused by `check`, with what to type."""
-    rig.batch.queues.update(off="DISABLED", kubernetes="EKS", serverless="FARGATE")
+    rig.batch.queues.update(off="DISABLED", managed="ECS_MANAGED_INSTANCES", serverless="FARGATE")
     with pytest.raises(kind) as caught:
         runner.check(launch(queue=queue).options)
 
     assert said in caught.value.hint
     assert rig.batch.jobs == {}
+
+
+def test_a_queue_as_it_is(rig, runner):
+    """Its environments are known in their order, with what they may have and how they are."""
+    rig.batch.queues["mixed"] = ("SPOT", "EC2")
+    rig.batch.resources["mixed"] = {"maxvCpus": 64, "instanceTypes": ["c7g", "m6g.xlarge"]}
+    rig.batch.policies.add("mixed")
+    runner.check(launch(queue="mixed", share_identifier="team").options)
+    for queue in (runner._queues.known("mixed"), rig.again().runner._queues.known("mixed")):
+        assert (queue.platform, queue.platforms) == ("SPOT", ("SPOT", "EC2"))
+        assert (queue.vcpus, queue.processors, queue.fair_share) == (64, ("ARM64",), True)
+        assert (queue.partition, queue.region) == ("aws", "us-east-1")
+        assert queue.account == "123456789012"
+
+
+def test_a_queue_that_has_changed(rig, runner):
+    """Nobody is refused for what is only remembered: the queue is looked at again first."""
+    rig.batch.resources["queue"] = {"maxvCpus": 4}
+    runner.check(launch().options)
+    with pytest.raises(errors.OptionError, match="maxvCpus"):
+        runner.check(launch(cpu=8).options)
+    rig.batch.resources["queue"] = {"maxvCpus": 8}
+    runner.check(launch(cpu=8).options)
+
+
+def test_said_before_anything_is_written(rig, runner):
+    """A check finds too long an environment, too many rules, and fields that Batch has not."""
+    for options, kind in (
+        ({"environment": {"A": "x" * 9000}}, errors.LimitError),
+        ({"retries": 1, "retry_on": "1 2 3 4"}, errors.OptionError),
+        ({"extra": {"nonsense": 1}}, errors.OptionError),
+        ({"executable": "x" * (24 << 10)}, errors.LimitError),
+    ):
+        with pytest.raises(kind):
+            runner.check(merge({**OPTIONS, **options}))
+
+    assert rig.batch.count()[REGISTER] == 0
+
+
+THEIRS = {
+    "jobDefinitionName": "theirs",
+    "type": "container",
+    "containerProperties": {
+        "image": "python",
+        "command": ["true"],
+        "resourceRequirements": [
+            {"type": "VCPU", "value": "1"},
+            {"type": "MEMORY", "value": "512"},
+        ],
+    },
+}
+
+
+def test_somebody_elses_definition(rig, runner):
+    """It is looked at once, nothing is registered, and what can be overridden is."""
+    rig.batch.serve("registerjobdefinition", THEIRS)
+    for name in (
+        "theirs",
+        "theirs:1",
+        "arn:aws:batch:us-east-1:123456789012:job-definition/theirs:1",
+    ):
+        job = launch(job_definition=name, iam_role=None, cpu=2)
+        rig.batch.calls.clear()
+        runner.check(job.options)
+        runner.start(job)
+        body = rig.batch.calls[-1][1]
+        assert body["jobDefinition"] == name
+        assert body["containerOverrides"]["command"][0] == "python"
+        assert rig.batch.count()["describejobdefinitions"] == 1
+        assert rig.batch.count()[REGISTER] == 0
+    again = launch(job_definition="theirs", iam_role=None)
+    rig.batch.calls.clear()
+    runner.check(again.options)
+
+    assert [call.operation for call in runner.plan(again)] == ["SubmitJob"]
+    assert rig.batch.calls == []
+
+
+def test_no_such_definition(rig, runner):
+    """A definition that is not there, or no more, is named."""
+    with pytest.raises(errors.NotFoundError, match="definition theirs not found"):
+        runner.check(launch(job_definition="theirs").options)
+    rig.batch.serve("registerjobdefinition", THEIRS)
+    runner.check(launch(job_definition="theirs", iam_role=None).options)
+    rig.batch.deregister("theirs")
+    with pytest.raises(errors.NotFoundError, match="not submitted"):
+        runner.start(launch(job_definition="theirs", iam_role=None))
+    with pytest.raises(errors.NotFoundError, match="definition theirs not found"):
+        runner.check(launch(job_definition="theirs").options)
+
+
+def test_registry(rig):
+    """The configured registry stands before an image that names none."""
+    runner = BatchRunner(Clients(), rig.cache_dir, registry="reg.io/mirror")
+    runner.start(launch(image="team/app"))
+    sent = next(body for name, body in rig.batch.calls if name == REGISTER)
+
+    assert sent["containerProperties"]["image"] == "reg.io/mirror/team/app"
+
+
+def test_a_job_after_others(rig, runner):
+    """It waits for those that it depends on, and fails where one of them does."""
+    first, second = runner.start(launch()), runner.start(launch())
+    after = runner.start(dataclasses.replace(launch(), depends_on=(first, second)))
+    until(lambda: runner.describe([after])[after].state, lambda s: s is State.PENDING)
+    runner.stop([first], "")
+
+    assert wait_for_end(rig.backend, after).reason == "Dependent Job failed"
+
+
+def test_a_pod(rig, runner, tmp_path):
+    """A job on EKS is submitted, read, and its end is told from its container's."""
+    rig.batch.queues["cluster"] = "EKS"
+    rig.batch.place.capacity.set()
+    sleeper = tmp_path / "sleeper"
+    sleeper.write_text("#!/bin/sh\nexec sleep 600\n")
+    sleeper.chmod(0o755)
+    job = launch(queue="cluster", executable=str(sleeper), cpu=0.25, memory=64, iam_role=None)
+    runner.check(job.options)
+    id_ = runner.start(job)
+    running = until(lambda: runner.describe([id_])[id_], lambda s: s.state is State.RUNNING)
+    rig.batch.jobs[id_].kill("OOMKilled")
+    ended = wait_for_end(rig.backend, id_)
+
+    assert running.given["host"] == "node-1"
+    assert (running.given["cpu"], running.given["memory"]) == (1.0, 4096)
+    assert (ended.exit_code, ended.loss, ended.attempt) == (137, Loss.MEMORY, 1)
+    assert "OOMKilled" in ended.reason
+    assert list(runner.log(id_)) == []
+
+
+def test_several_nodes(rig, runner):
+    """A multi-node job is submitted as one; another number of nodes needs no other definition."""
+    for nodes in (2, 5):
+        job = launch(nodes=nodes)
+        runner.check(job.options)
+        runner.start(job)
+
+    assert rig.batch.count()[REGISTER] == 1
+    assert rig.batch.calls[-1][1]["nodeOverrides"]["numNodes"] == 5
 
 
 def test_no_queue_at_all(rig, runner):
@@ -404,9 +545,15 @@ def test_moto_takes_the_requests_too(rig):
     ):
         client = Clients().batch_once
         job = launch(gpu=1, timeout=60, retries=1)
-        for queue in (Queue("q", "EC2"), Queue("q", "FARGATE")):
-            options = merge({**OPTIONS, "execution_role": EXECUTION_ROLE})
-            definition = requests.job_definition(options, queue)
+        given = {**OPTIONS, "execution_role": EXECUTION_ROLE}
+        rich = {"use_tmpfs": True, "efs_volumes": "fs-0123456789abcdef0", "log_driver": "awslogs"}
+        for queue, more in (
+            (Queue("q", "EC2"), {}),
+            (Queue("q", "EC2"), {**rich, "secrets": "A=b", "efa": 1, "ulimits": "core=0"}),
+            (Queue("q", "FARGATE"), {"platform": "ARM64", "ephemeral_storage": 21}),
+            (Queue("q", "FARGATE"), {}),
+        ):
+            definition = requests.job_definition(merge({**given, **more}), queue)
             answer = client.register_job_definition(**definition)
             assert answer["revision"] == 1
         request = requests.submit_job(job, Queue("q", "EC2"), definition["jobDefinitionName"])

@@ -160,6 +160,52 @@ def test_role_that_cannot_be_assumed():
     assert "--iam-role" in status(failed(said), "").reason
 
 
+def test_pod():
+    """A job on EKS has pods where others have containers."""
+    limits = {"cpu": "0.5", "memory": "2048Mi", "nvidia.com/gpu": "2"}
+    main = {
+        "image": "python:3.12",
+        "exitCode": 1,
+        "reason": "Error",
+        "resources": {"limits": limits},
+    }
+    pod = {"containers": [main], "nodeName": "ip-10-0-0-1"}
+    attempt = {"containers": [{"exitCode": 1, "reason": "Error"}], "stoppedAt": 1}
+    job = described(status="FAILED", eksProperties={"podProperties": pod}, eksAttempts=[attempt])
+    del job["container"]
+    found = status(job, "")
+
+    assert (found.exit_code, found.attempt, found.loss) == (1, 1, Loss.EXIT)
+    assert found.reason == "Error"
+    assert found.given == {
+        "cpu": 0.5,
+        "memory": 2048,
+        "gpu": 2,
+        "image": "python:3.12",
+        "host": "ip-10-0-0-1",
+        "queue": "gpus",
+        "platform": "EC2",
+    }
+
+
+def test_attempts_of_a_pod():
+    """Before the pod is known what ended is in the attempts."""
+    ended = {"containers": [{"exitCode": 137, "reason": "OOMKilled"}], "stoppedAt": 1}
+    job = described(status="RUNNABLE", eksProperties={}, eksAttempts=[ended], container={})
+
+    assert (status(job, "").attempt, status(job, "").exit_code) == (2, 137)
+    assert diagnose({**job, "status": "FAILED"}).loss is Loss.MEMORY
+    image = {"containers": [{"reason": "ImagePullBackOff"}]}
+    assert diagnose({**job, "eksAttempts": [image]}).loss is Loss.IMAGE
+
+
+def test_a_log_that_goes_elsewhere():
+    """Of another driver's log CloudWatch has nothing."""
+    other = {"logConfiguration": {"logDriver": "splunk"}, "logStreamName": "x"}
+
+    assert log_stream(described(container=other)) == ("", "")
+
+
 def test_log_stream():
     """The last attempt's log is the one to read, in its own group where it has one."""
     last = {"container": {"logStreamName": "second"}}
