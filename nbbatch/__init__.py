@@ -9,7 +9,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from nbbatch.decorators import AWSBatchConfig as AWSBatchConfig
     from nbbatch.decorators import batch as batch
+    from nbbatch.decorators import catch as catch
+    from nbbatch.decorators import environment as environment
+    from nbbatch.decorators import parallel as parallel
+    from nbbatch.decorators import resources as resources
+    from nbbatch.decorators import retry as retry
+    from nbbatch.decorators import secrets as secrets
+    from nbbatch.decorators import timeout as timeout
     from nbbatch.errors import NbbatchError as NbbatchError
     from nbbatch.futures import Job as Job
     from nbbatch.inside import current as current
@@ -19,17 +27,41 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = ["Job", "NbbatchError", "attach", "batch", "configure", "current", "jobs"]
+__all__ = [
+    "AWSBatchConfig",
+    "Job",
+    "NbbatchError",
+    "attach",
+    "batch",
+    "catch",
+    "configure",
+    "current",
+    "environment",
+    "jobs",
+    "parallel",
+    "resources",
+    "retry",
+    "secrets",
+    "timeout",
+]
 
 #: Where each public name lives; it is imported when it is first used.
 _HOMES = {
+    "AWSBatchConfig": "nbbatch.decorators",
     "Job": "nbbatch.futures",
     "NbbatchError": "nbbatch.errors",
     "attach": "nbbatch.session",
     "batch": "nbbatch.decorators",
+    "catch": "nbbatch.decorators",
     "configure": "nbbatch.session",
     "current": "nbbatch.inside",
+    "environment": "nbbatch.decorators",
     "jobs": "nbbatch.session",
+    "parallel": "nbbatch.decorators",
+    "resources": "nbbatch.decorators",
+    "retry": "nbbatch.decorators",
+    "secrets": "nbbatch.decorators",
+    "timeout": "nbbatch.decorators",
 }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import linecache
 import re
 import sys
@@ -10,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from nbbatch.capture.values import Scene, capture_call
+from nbbatch.catching import settle
 from nbbatch.follow import Follower, fitting_emitter, follow
 from nbbatch.futures.job import Job
 from nbbatch.futures.tracker import Observer
 from nbbatch.session import Work, current_session
 from nbbatch.wire.spec import JobSpec
 
-__all__ = ["call", "cell_label", "submit"]
+__all__ = ["call", "call_async", "cell_label", "submit"]
 
 
 def submit(
@@ -48,7 +51,7 @@ def call(
     kwargs: Mapping[str, Any],
     options: Mapping[str, Any],
 ) -> Any:
-    """Run a call as a job, show it, and return its value.
+    """Run a call as a job, show it, and return its value; None where it failed under `catch`.
 
     Raises
     ------
@@ -58,7 +61,33 @@ def call(
     follower = Follower()
     job = submit(function, args, kwargs, options, follower)
     follow(job, follower, fitting_emitter(), detachable=False)
-    return job.result()
+    return _settled(job, function)
+
+
+async def call_async(
+    function: Callable[..., Any],
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    options: Mapping[str, Any],
+) -> Any:
+    """Run a call as a job and wait for it in an event loop; see `call`."""
+    job = submit(function, args, kwargs, options)
+    await job
+    return _settled(job, function)
+
+
+def _settled(job: Job[Any], function: Callable[..., Any]) -> Any:
+    value = job.result()
+    settle(job, _home(function).update)
+    return value
+
+
+def _home(function: Any) -> dict[str, Any]:
+    """Return the globals that a function sees; the notebook's where it has none of its own."""
+    inner = inspect.unwrap(function)
+    while isinstance(inner, functools.partial):
+        inner = inner.func
+    return getattr(inner, "__globals__", None) or vars(sys.modules["__main__"])
 
 
 def tidy_name(text: str) -> str:

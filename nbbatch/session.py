@@ -178,6 +178,8 @@ class Session:
             submitted_at=time.time(),
             attempts=options.retries + 1,
             asked=options.asked(),
+            catch=options.catch,
+            print_exception=options.print_exception,
         )
         return launch, record
 

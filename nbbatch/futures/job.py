@@ -88,6 +88,21 @@ class Job(Future, Generic[R]):  # type: ignore[type-arg]
         """``"cell"`` or ``"call"``."""
         return self._record.kind
 
+    @property
+    def catch(self) -> str | None:
+        """The variable that what goes wrong is bound to; ``""`` for none, None to raise it."""
+        return self._record.catch
+
+    @property
+    def print_exception(self) -> bool:
+        """Whether what is caught is shown."""
+        return self._record.print_exception
+
+    @property
+    def caught(self) -> BaseException | None:
+        """What went wrong and is not raised (`@catch`), once the job is done."""
+        return self._trouble() if self.done() and self._catches() else None
+
     def running(self) -> bool:
         """Whether the code runs now."""
         return not self.done() and self.facts.state is State.RUNNING
@@ -146,6 +161,8 @@ class Job(Future, Generic[R]):  # type: ignore[type-arg]
             The job ended without a value; the message says why and what to do.
         BaseException
             What the code raised, with the traceback that it had there.
+
+        Under `@catch` the last two are not raised: the value is None then, and `caught` has them.
         """
         error = self.exception(timeout)
         if error is not None:
@@ -168,7 +185,20 @@ class Job(Future, Generic[R]):  # type: ignore[type-arg]
             raise TimeoutError(f"job {self.id} is not done after {timeout} s; it is {self.state}")
         if isinstance(self._error, JobCancelledError):
             raise self._error
+        return None if self._catches() else self._trouble()
+
+    def _trouble(self) -> BaseException | None:
         return self._error or self.results().error
+
+    def _catches(self) -> bool:
+        """Tell whether the job failed, and that is not to be raised.
+
+        A job that was cancelled raises; so does one whose results can't be read, or were altered.
+        """
+        tracker = self._tracker
+        if self.catch is None or isinstance(self._error, JobCancelledError) or tracker.failure:
+            return False
+        return tracker.outcome is None or tracker.outcome.status != spec.OK
 
     def lost(self) -> NbbatchError | None:
         """Return why there are no values at all, once the job is done."""

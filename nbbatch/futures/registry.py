@@ -24,6 +24,8 @@ class Record:
         The root of the store that holds it, which also tells the backend.
     outcome, message
         As in `facts.JobFacts`, once a kernel of this user has seen the end.
+    catch, print_exception
+        As in `nbbatch.options.Options`.
     """
 
     id: str
@@ -36,6 +38,8 @@ class Record:
     asked: Mapping[str, Any] = field(default_factory=dict)
     outcome: str = ""
     message: str = ""
+    catch: str | None = None
+    print_exception: bool = True
 
 
 class Registry:

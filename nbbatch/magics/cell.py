@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from nbbatch.backends.base import Call
 from nbbatch.calling import cell_label, tidy_name
 from nbbatch.capture import Cell, parse_cell, wanted
 from nbbatch.capture.values import Scene, capture_cell
+from nbbatch.catching import settle
 from nbbatch.follow import Detached, Follower, fitting_emitter, follow, show_detached
 from nbbatch.futures.job import Job
 from nbbatch.magics.line import CellLine, parse_line
@@ -65,14 +67,13 @@ def _follow(shell: Any, job: Job[Any], follower: Follower) -> Job[Any] | None:
 
 
 def take_results(shell: Any, job: Job[Any]) -> None:
-    """Write a finished job's variables into the namespace; raise what the cell raised."""
-    lost = job.lost()
-    if lost is not None:
-        raise lost
-    results = job.results()
-    write_results(shell, results)
-    if results.error is not None:
-        raise results.error
+    """Write a finished job's variables into the namespace; raise, or catch, what went wrong."""
+    if job.lost() is None:
+        write_results(shell, job.results())
+    error = job.exception()
+    if error is not None:
+        raise error
+    settle(job, partial(bind, shell))
 
 
 def _work(shell: Any, line: str, body: str, asked: CellLine, options: Options) -> Work:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import difflib
 import shlex
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
+from nbbatch.catching import settle
 from nbbatch.errors import UsageError
 from nbbatch.follow import Detached, Follower, fitting_emitter, follow
 from nbbatch.listing import describe_settings, list_jobs
 from nbbatch.magics.cell import take_results
 from nbbatch.magics.line import help_text
+from nbbatch.magics.namespace import bind
 from nbbatch.session import current_session, jobs
 
 __all__ = ["COMMANDS", "run_command"]
@@ -74,7 +77,9 @@ def _attach(shell: Any, words: list[str]) -> Any:
     if job.kind == "cell":
         take_results(shell, job)
         return None
-    return job.result()
+    value = job.result()
+    settle(job, partial(bind, shell))
+    return value
 
 
 def _config(shell: Any, words: list[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -97,8 +98,9 @@ def _words(line: str) -> list[str]:
 
 def _pairs(words: list[str]) -> Iterator[tuple[str, str]]:
     """Yield flags with their values; that of a switch says whether it is on."""
-    rest = iter(words)
-    for word in rest:
+    rest = deque(words)
+    while rest:
+        word = rest.popleft()
         flag, equals, value = word.partition("=")
         if not flag.startswith("--"):
             raise _stray(word)
@@ -131,11 +133,12 @@ def _takes_value(flag: str) -> bool:
         raise unknown(flag, known) from None
 
 
-def _next(rest: Iterator[str], flag: str) -> str:
-    value = next(rest, None)
-    if value is None or value.startswith("--"):
-        raise OptionError(f"{flag} has no value", "it takes one", _example(flag))
-    return value
+def _next(rest: deque[str], flag: str) -> str:
+    if rest and not rest[0].startswith("--"):
+        return rest.popleft()
+    if flag[2:] not in CELL_FLAGS and option_named(flag).bare:
+        return ""
+    raise OptionError(f"{flag} has no value", "it takes one", _example(flag))
 
 
 def _example(flag: str) -> str:

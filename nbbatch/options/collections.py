@@ -15,8 +15,8 @@ from nbbatch.options.kinds import Check, Refused
 Pairs = Dict[str, str]
 
 
-def _several(value: object, what: str) -> List[Any]:
-    """Return the single values, whatever they came in."""
+def items(value: object, what: str) -> List[Any]:
+    """Return the single values, whatever they came in; `what` is said where they are unreadable."""
     if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
         try:
             value = json.loads(value)
@@ -30,7 +30,7 @@ def _several(value: object, what: str) -> List[Any]:
 
 
 def _pairs(value: object, between: str, what: str) -> Iterator[Tuple[str, str]]:
-    for item in _several(value, what):
+    for item in items(value, what):
         if isinstance(item, Mapping):
             yield from ((_text(name, what), _text(said, what)) for name, said in item.items())
             continue
@@ -80,14 +80,19 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _RESERVED = ("AWS_BATCH_", "NBBATCH_")
 
 
+def check_variable(name: str) -> None:
+    """Refuse what can't be the name of an environment variable of the user's own."""
+    if not _VARIABLE.fullmatch(name):
+        raise Refused(f"environment variables, and {name!r} can't be the name of one")
+    if name.startswith(_RESERVED):
+        raise Refused("names that don't begin with AWS_BATCH_ or NBBATCH_, which are reserved")
+
+
 def environment(value: object) -> Pairs:
     """Take environment variables."""
     found: Pairs = pairs("=", "NAME=VALUE")(value)
     for name in found:
-        if not _VARIABLE.fullmatch(name):
-            raise Refused(f"environment variables, and {name!r} can't be the name of one")
-        if name.startswith(_RESERVED):
-            raise Refused("names that don't begin with AWS_BATCH_ or NBBATCH_, which are reserved")
+        check_variable(name)
     return found
 
 
@@ -96,7 +101,7 @@ log_options = pairs(":", "NAME:VALUE")
 
 
 def _mounts(value: object, what: str) -> Iterator[Tuple[str, str]]:
-    for item in _several(value, what):
+    for item in items(value, what):
         source, _, target = _text(item, what).strip().partition(":")
         yield source, target
 
@@ -130,7 +135,7 @@ def ulimits(value: object) -> Tuple[Tuple[str, int, int], ...]:
     """Take limits of the container's processes: name, soft limit, hard limit."""
     what = "limits, nofile=1024 or nofile=1024:4096 (soft:hard)"
     found = []
-    for item in _several(value, what):
+    for item in items(value, what):
         lines = _limits(item) if isinstance(item, Mapping) else [item]
         for line in lines:
             match = _ULIMIT.fullmatch(line.strip()) if isinstance(line, str) else None
@@ -148,31 +153,11 @@ def _limits(limits: Mapping[Any, Any]) -> List[str]:
     ]
 
 
-def secrets(value: object) -> Tuple[Tuple[str, str], ...]:
-    """Take secrets: (variable, source); no variable where the source itself has the names.
-
-    A source is the name or ARN of a secret of AWS Secrets Manager, or the ARN of a parameter of
-    Systems Manager.
-    """
-    what = "secrets: VARIABLE=SOURCE or SOURCE, a name or an ARN; a dict or a list of them"
-    found: List[Tuple[str, str]] = []
-    for item in _several(value, what):
-        if isinstance(item, Mapping):
-            found += [(_text(name, what), _text(source, what)) for name, source in item.items()]
-            continue
-        name, equals, source = _text(item, what).partition("=")
-        found.append((name, source) if equals else ("", name))
-    for name, source in found:
-        if not source.strip() or (name and not _VARIABLE.fullmatch(name)):
-            raise Refused(what)
-    return tuple(found)
-
-
 def jobs(value: object) -> Tuple[str, ...]:
     """Take jobs: `Job` objects, their ids or names, or Batch's own ids."""
     what = "jobs: Job objects, or ids as %batch jobs lists them; at most 20"
-    items = [value] if hasattr(value, "batch_job_id") else _several(value, what)
-    found: List[Any] = [getattr(item, "id", item) for item in items]
+    given = [value] if hasattr(value, "batch_job_id") else items(value, what)
+    found: List[Any] = [getattr(item, "id", item) for item in given]
     words = [word for item in found for word in _text(item, what).replace(",", " ").split()]
     if not words or len(words) > 20:
         raise Refused(what)
@@ -187,7 +172,7 @@ def conditions(value: object) -> Tuple[str, ...]:
     """Take reasons to try again: words of `CONDITIONS`, and exit codes."""
     what = "reasons to try again: " + ", ".join(CONDITIONS) + ", or exit codes from 1 to 255"
     words: List[str] = []
-    for item in _several(value, what):
+    for item in items(value, what):
         if isinstance(item, bool) or not isinstance(item, (str, int)):
             raise Refused(what)
         words += str(item).replace(",", " ").split()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Dict, Mapping
 
 from nbbatch.errors import OptionError
@@ -92,4 +93,25 @@ def _checked(options: Options) -> Options:
             "both are Neuron devices, and a job has one kind of them",
             "only one of the two, for example --trainium 1",
         )
-    return options
+    return _without_hidden(options)
+
+
+def _without_hidden(options: Options) -> Options:
+    """Check that each variable has one value; leave out those that a secret may replace."""
+    named = [variable for variable, _ in options.secrets or () if variable]
+    environment = options.environment or {}
+    for variable in named:
+        if named.count(variable) > 1:
+            raise OptionError(
+                f"secrets gives {variable} twice", "a variable has one value", "keep one of them"
+            )
+        if variable in environment and not options.allow_override:
+            raise OptionError(
+                f"{variable} is among the secrets and in the environment",
+                "a variable has one value",
+                "keep one of them, or --allow-override, for the secret's",
+            )
+    if not set(named) & set(environment):
+        return options
+    kept = {name: said for name, said in environment.items() if name not in named}
+    return replace(options, environment=kept)

@@ -57,6 +57,11 @@ class Option:
         return self.check is kinds.switch
 
     @property
+    def bare(self) -> bool:
+        """Whether its flag may stand alone, though it takes a value: ``--catch``."""
+        return self.check is kinds.variable
+
+    @property
     def combined(self) -> bool:
         """Whether values of several layers are taken together: texts by name."""
         return self.check in (several.tags, several.environment, several.parameters)

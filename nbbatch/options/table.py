@@ -14,7 +14,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 
 from nbbatch.errors import OptionError
 from nbbatch.options import collections as several
-from nbbatch.options import kinds
+from nbbatch.options import kinds, sources
 from nbbatch.options.row import Option, rows
 
 _ROLE = "arn:aws:iam::111122223333:role/"
@@ -135,7 +135,7 @@ class Options:
         None,
         kinds.variable,
         "problem",
-        "don't raise what went wrong, bind it to this variable",
+        "don't raise what went wrong, bind it to this variable, if any",
     )
     print_exception: bool = _attempt(
         True, kinds.switch, "true", "with catch: show what went wrong all the same"
@@ -149,10 +149,13 @@ class Options:
     )
     secrets: Optional[Tuple[Tuple[str, str], ...]] = _given(
         None,
-        several.secrets,
+        sources.secrets,
         "DB_PASSWORD=my-secret",
         "secrets of AWS Secrets Manager or Systems Manager, as environment variables",
         many=True,
+    )
+    allow_override: bool = _given(
+        False, kinds.switch, "true", "with secrets: their variables may replace others"
     )
 
     privileged: bool = _container(
