@@ -198,6 +198,8 @@ class Session:
             records=tuple(captured.graph.records),
             modules=len(buffers) - 1 if captured.modules else None,
             places=captured.places,
+            secrets=options.secrets or (),
+            allow_override=options.allow_override,
         )
         store = self.backend.store
         meta = described.meta()

@@ -59,6 +59,11 @@ class JobSpec:
         The graph's records; the index of the part that holds the local modules, or None.
     places
         Local module to the directory in which the client has it, for tracebacks.
+    secrets
+        (variable, source) of the secrets that the job is given; no variable where the secret is
+        an object that holds them by name. Their values are in the environment alone.
+    allow_override
+        Whether variables of such an object may replace others.
     """
 
     kind: str
@@ -77,6 +82,8 @@ class JobSpec:
     records: Tuple[Tuple[str, str, int, int], ...] = ()
     modules: Optional[int] = None
     places: Mapping[str, str] = field(default_factory=dict)
+    secrets: Tuple[Tuple[str, str], ...] = ()
+    allow_override: bool = False
 
     def meta(self) -> Dict[str, Any]:
         """Return the spec as JSON values."""

@@ -35,6 +35,11 @@ def _run(store: Store, identity: Identity) -> int:
     try:
         opened = _open(store, identity)
         job = JobSpec.from_meta(opened.meta)
+        if job.secrets:
+            # Loaded only where it is needed.
+            from nbbatch.worker.run import secrets
+
+            secrets.expand(os.environ, job)
         modules = values.unpack_modules(store, opened, job)
         monitor = Monitor(
             store, identity, job, lambda end: child.run(end, identity, opened, job, modules)

@@ -31,6 +31,8 @@ CALLS = {
         "DescribeJobQueues DescribeComputeEnvironments"
     ),
     "logs": "GetLogEvents",
+    "secretsmanager": "DescribeSecret GetSecretValue",
+    "ssm": "GetParameter",
     "sts": "AssumeRole AssumeRoleWithWebIdentity AssumeRoleWithSAML GetCallerIdentity",
     "sso": "GetRoleCredentials",
 }

@@ -7,6 +7,7 @@
 `transfer`      one object's bytes: bodies, parts
 `checks`        what Batch can't honour, said before anything is written
 `requests`      a launch as the exact requests
+`secrets`       where secrets are, and what they hold
 `queues`        where a queue's jobs run
 `environments`  what its compute environments tell
 `definitions`   job definitions that are not ours

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from mypy_boto3_batch import BatchClient
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_ssm import SSMClient
 
 _COMMON = Config(
     retries={"mode": "standard", "total_max_attempts": 5},
@@ -98,6 +100,16 @@ class Clients:
         client: CloudWatchLogsClient = self._client("logs", "logs", _COMMON)
         return client
 
+    def secrets_manager(self, region: str = "") -> SecretsManagerClient:
+        """For secrets of a region: of the one in use, if none is named."""
+        client: SecretsManagerClient = self._regional("secretsmanager", region)
+        return client
+
+    def systems_manager(self, region: str = "") -> SSMClient:
+        """For parameters of a region: of the one in use, if none is named."""
+        client: SSMClient = self._regional("ssm", region)
+        return client
+
     @property
     def custom_s3_endpoint(self) -> str | None:
         """S3's address where it is not AWS's own for the region."""
@@ -123,12 +135,16 @@ class Clients:
                 self._session = boto3.session.Session(profile_name=self.profile)
             return self._session
 
+    def _regional(self, service: str, region: str) -> Any:
+        elsewhere = {"region_name": region} if region else {}
+        return self._client(f"{service} {region}", service, _COMMON, **elsewhere)
+
     def _client(self, key: str, service: str, config: Config, **extra: Any) -> Any:
         if key in self._made:
             return self._made[key]
         with self._lock, translated(f"no client for {service} can be made"):
             if key not in self._made:
-                region = self.region
+                region = extra.pop("region_name", None) or self.region
                 made = self._opened().client(service, region_name=region, config=config, **extra)
                 if service == "s3":
                     made.meta.events.register_first("needs-retry.s3", _stay_in(region))

@@ -16,7 +16,7 @@ CREDENTIALS = """
 
 ACCESS = """
     AccessDenied AccessDeniedException AccountProblem AllAccessDisabled
-    CrossLocationLoggingProhibited Forbidden InvalidPayer InvalidRegion NotAuthorized NotSignedUp
+    CrossLocationLoggingProhibited DecryptionFailure Forbidden InvalidKeyId InvalidPayer InvalidRegion NotAuthorized NotSignedUp
     OptInRequired RegionDisabledException UnauthorizedAccess UnauthorizedAccessError
     UnauthorizedOperation UnexpectedIPError 403
 """
@@ -26,7 +26,7 @@ NOT_FOUND = """
     NoSuchBucketPolicy NoSuchCORSConfiguration NoSuchKey NoSuchLifecycleConfiguration
     NoSuchMultiRegionAccessPoint NoSuchObjectLockConfiguration NoSuchTagSet NoSuchUpload
     NoSuchVersion NoSuchWebsiteConfiguration NoTransformationDefined NotFound
-    ObjectLockConfigurationNotFoundError OwnershipControlsNotFoundError ResourceNotFound
+    ObjectLockConfigurationNotFoundError OwnershipControlsNotFoundError ParameterNotFound ParameterVersionNotFound ResourceNotFound
     ResourceNotFoundException ServerSideEncryptionConfigurationNotFoundError 404
 """
 
@@ -92,7 +92,7 @@ FULL = "QuotaExceeded XMinioStorageFull 507"
 
 SERVICE = """
     IDPCommunicationError IDPCommunicationErrorException InternalError InternalFailure
-    InternalServerError InternalServerException ServerException ServiceException ServiceFailure
+    InternalServerError InternalServerException InternalServiceError ServerException ServiceException ServiceFailure
     ServiceUnavailable ServiceUnavailableException 500 502 503 504
 """
 

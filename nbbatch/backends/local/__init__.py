@@ -3,6 +3,7 @@
 ==============  =================================================================
 `runner`        the runner port
 `folder`        what lies on disk about one job, read and made by the kernel
+`secrets`       what Batch would give to a job, read here
 `machine`       what this machine can give to a job
 `errors`        what the operating system refuses
 `workers`       the worker's zip, unpacked once
@@ -19,6 +20,7 @@ from pathlib import Path
 from nbbatch.backends.base import Backend
 from nbbatch.backends.local.errors import as_backend_errors
 from nbbatch.backends.local.runner import GRACE, LocalRunner
+from nbbatch.backends.local.secrets import ReadSecrets, no_secrets
 from nbbatch.wire import keys
 from nbbatch.wire.store import Buffer
 from nbbatch.worker.stores.directory import DirectoryStore
@@ -54,7 +56,9 @@ class LocalStore(DirectoryStore):
             super().delete(keys)
 
 
-def local_backend(home: Path, grace: float = GRACE) -> Backend:
+def local_backend(
+    home: Path, grace: float = GRACE, secrets: ReadSecrets = no_secrets
+) -> Backend:
     """Open the backend on this machine.
 
     Parameters
@@ -63,6 +67,8 @@ def local_backend(home: Path, grace: float = GRACE) -> Backend:
         nbbatch's own directory; made with the first job.
     grace
         Seconds that a stopped job has between SIGTERM and SIGKILL.
+    secrets
+        Reads secrets, by their sources.
     """
     store = LocalStore(str(home / "store"))
-    return Backend("local", store, LocalRunner(home, store, grace))
+    return Backend("local", store, LocalRunner(home, store, grace, secrets))
