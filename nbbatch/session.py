@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from nbbatch import config
@@ -241,7 +242,7 @@ def _backend(settings: Settings) -> Backend:
     if settings.backend == "local":
         from nbbatch.backends.local import local_backend
 
-        return local_backend(settings.home)
+        return local_backend(settings.home, secrets=partial(_read_secrets, settings))
     from nbbatch.backends.aws import aws_backend
 
     return aws_backend(
@@ -252,6 +253,12 @@ def _backend(settings: Settings) -> Backend:
         registry=settings.registry,
         cache_dir=settings.home / "cache",
     )
+
+
+def _read_secrets(settings: Settings, sources: Sequence[str]) -> Sequence[str]:
+    from nbbatch.backends.aws.secrets import read_values
+
+    return read_values(sources, settings.region, settings.profile)
 
 
 _arguments: dict[str, Any] = {}

@@ -87,9 +87,15 @@ def _taken(name: str, value: Any) -> Any:
     return option_named(name).take(value[0] if lonely else value)
 
 
+#: All up to a comment, which begins where a word could: ``NAME#KEY`` is a word.
+_CODE = re.compile(r"""([^\s"'\\#]|(?<=\S)\#|\\.|"(\\.|[^"\\])*"|'[^']*'|\s)*""")
+
+
 def _words(line: str) -> list[str]:
+    found = _CODE.match(line)
+    code = found[0] if found is not None else ""
     try:
-        return shlex.split(line, comments=True)
+        return shlex.split(code if line[len(code) :].startswith("#") else line)
     except ValueError as error:
         raise OptionError(
             "the line of %%batch can't be read", str(error), "close the quotation mark"

@@ -21,6 +21,17 @@ from nbbatch.options import table
         ("--out ''", CellLine(names_out=())),
         ("--detach --as job", CellLine(detach=True, as_name="job")),
         ("--dry-run  # look first", CellLine(dry_run=True)),
+        ("--dry-run # don't", CellLine(dry_run=True)),
+        ("# --dry-run", CellLine()),
+        (
+            "--name a-b --secrets P=db#key # c",
+            CellLine({"name": "a-b", "secrets": (("P", "db#key"),)}),
+        ),
+        ("--secrets 'P=db#key'", CellLine({"secrets": (("P", "db#key"),)})),
+        ("--image 'a #b'#c", CellLine({"image": "a #b#c"})),
+        ("--catch --dry-run", CellLine({"catch": ""}, dry_run=True)),
+        ("--catch", CellLine({"catch": ""})),
+        ("--catch problem", CellLine({"catch": "problem"})),
         ("--image 'my image'", CellLine(options={"image": "my image"})),
     ],
 )

@@ -16,9 +16,9 @@ CREDENTIALS = """
 
 ACCESS = """
     AccessDenied AccessDeniedException AccountProblem AllAccessDisabled
-    CrossLocationLoggingProhibited DecryptionFailure Forbidden InvalidKeyId InvalidPayer InvalidRegion NotAuthorized NotSignedUp
-    OptInRequired RegionDisabledException UnauthorizedAccess UnauthorizedAccessError
-    UnauthorizedOperation UnexpectedIPError 403
+    CrossLocationLoggingProhibited DecryptionFailure Forbidden InvalidKeyId InvalidPayer
+    InvalidRegion NotAuthorized NotSignedUp OptInRequired RegionDisabledException
+    UnauthorizedAccess UnauthorizedAccessError UnauthorizedOperation UnexpectedIPError 403
 """
 
 NOT_FOUND = """
@@ -26,8 +26,9 @@ NOT_FOUND = """
     NoSuchBucketPolicy NoSuchCORSConfiguration NoSuchKey NoSuchLifecycleConfiguration
     NoSuchMultiRegionAccessPoint NoSuchObjectLockConfiguration NoSuchTagSet NoSuchUpload
     NoSuchVersion NoSuchWebsiteConfiguration NoTransformationDefined NotFound
-    ObjectLockConfigurationNotFoundError OwnershipControlsNotFoundError ParameterNotFound ParameterVersionNotFound ResourceNotFound
-    ResourceNotFoundException ServerSideEncryptionConfigurationNotFoundError 404
+    ObjectLockConfigurationNotFoundError OwnershipControlsNotFoundError ParameterNotFound
+    ParameterVersionNotFound ResourceNotFound ResourceNotFoundException
+    ServerSideEncryptionConfigurationNotFoundError 404
 """
 
 REGION = """
@@ -92,8 +93,8 @@ FULL = "QuotaExceeded XMinioStorageFull 507"
 
 SERVICE = """
     IDPCommunicationError IDPCommunicationErrorException InternalError InternalFailure
-    InternalServerError InternalServerException InternalServiceError ServerException ServiceException ServiceFailure
-    ServiceUnavailable ServiceUnavailableException 500 502 503 504
+    InternalServerError InternalServerException InternalServiceError ServerException
+    ServiceException ServiceFailure ServiceUnavailable ServiceUnavailableException 500 502 503 504
 """
 
 CREDENTIAL_EXCEPTIONS = """

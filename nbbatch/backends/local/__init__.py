@@ -56,9 +56,7 @@ class LocalStore(DirectoryStore):
             super().delete(keys)
 
 
-def local_backend(
-    home: Path, grace: float = GRACE, secrets: ReadSecrets = no_secrets
-) -> Backend:
+def local_backend(home: Path, grace: float = GRACE, secrets: ReadSecrets = no_secrets) -> Backend:
     """Open the backend on this machine.
 
     Parameters

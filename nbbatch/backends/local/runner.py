@@ -16,6 +16,7 @@ from nbbatch.backends.base import Call, ClientStore, Launch, masked
 from nbbatch.backends.local import machine
 from nbbatch.backends.local.errors import as_backend_errors
 from nbbatch.backends.local.folder import JobFolder
+from nbbatch.backends.local.secrets import ReadSecrets, no_secrets, variables
 from nbbatch.backends.local.supervise.attempt import DEFAULTS
 from nbbatch.backends.local.supervise.record import LOCK_FD
 from nbbatch.backends.local.workers import unpacked
@@ -44,14 +45,23 @@ class LocalRunner:
         Where the worker's zip is.
     grace
         Seconds between SIGTERM and SIGKILL.
+    secrets
+        Reads secrets, by their sources.
     """
 
     poll_seconds = 0.02
 
-    def __init__(self, home: Path, store: ClientStore, grace: float = GRACE) -> None:
+    def __init__(
+        self,
+        home: Path,
+        store: ClientStore,
+        grace: float = GRACE,
+        secrets: ReadSecrets = no_secrets,
+    ) -> None:
         self._home = home.absolute()
         self._store = store
         self._grace = grace
+        self._secrets = secrets
         #: Jobs that have ended don't change; their files are read once.
         self._ended: dict[str, Status] = {}
 
@@ -93,6 +103,7 @@ class LocalRunner:
             "command": [_executable(launch.options), str(program)],
             "directory": _directory(launch),
             "environment": masked(self._added(launch), launch.secret),
+            "secrets": [list(secret) for secret in launch.options.secrets or ()],
             "attempts": launch.options.retries + 1,
             "timeout": launch.options.timeout,
             "given": machine.given(launch.options, os.environ),
@@ -144,7 +155,7 @@ class LocalRunner:
 
     def _environment(self, launch: Launch) -> dict[str, str]:
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(_OWN)}
-        return {**inherited, **self._added(launch)}
+        return {**inherited, **self._added(launch), **variables(launch.options, self._secrets)}
 
     def _added(self, launch: Launch) -> dict[str, str]:
         return {
