@@ -1,0 +1,59 @@
+"""What type checkers know of decorated functions: checked by mypy, never run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from nbbatch import AWSBatchConfig, Job, batch, catch, parallel, resources, retry, timeout
+
+if TYPE_CHECKING:
+    from typing_extensions import assert_type
+
+
+@retry
+@batch(cpu=4)
+@resources(memory=8000)
+def fit(depth: int, *, name: str = "") -> float:
+    return depth / 2
+
+
+assert_type(fit(3), float)
+assert_type(fit.submit(3, name="a"), Job[float])
+assert_type(fit.submit(3).result(60), float)
+assert_type(fit.local(3), float)
+assert_type(fit.options(cpu=2)(3), float)
+fit("3")  # type: ignore[arg-type]
+fit.submit(depth=3, nam="a")  # type: ignore[call-arg]
+
+
+@batch
+@timeout(minutes=2)
+async def wait(seconds: float) -> str:
+    return "done"
+
+
+async def main() -> None:
+    assert_type(await wait(1), str)
+    assert_type(await wait.submit(1), str)
+
+
+class Model:
+    @batch(AWSBatchConfig(schedulingPriority=10))
+    @catch(var="problem")
+    def train(self, rounds: int) -> list[float]:
+        return [0.0] * rounds
+
+
+assert_type(Model().train(3), list[float])
+assert_type(Model().train.submit(3), Job[list[float]])
+
+
+@parallel(num_nodes=4)
+def plain(x: int) -> int:
+    return x
+
+
+assert_type(plain(3), int)
+also: Callable[[int], int] = plain
+retry(tims=2)  # type: ignore[call-overload]
