@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import nbbatch
-from nbbatch import batch
+from nbbatch import batch, secrets
 from nbbatch.session import current_session
 from nbbatch.worker.boot.bundle import bundle
 
@@ -35,7 +35,8 @@ class Wire:
         self.rig = rig
         self.sent: list[tuple[str, int, str]] = []
         clients = current_session().backend.store._clients  # type: ignore[attr-defined]
-        for client in (clients.s3, clients.logs, clients.batch, clients.batch_once):
+        manager = clients.secrets_manager()
+        for client in (clients.s3, clients.logs, clients.batch, clients.batch_once, manager):
             client.meta.events.register("before-send", self._note)
 
     def _note(self, request: Any, event_name: str, **_: Any) -> None:
@@ -137,6 +138,37 @@ def test_warm_submit(wire: Wire) -> None:
 
     assert submit_calls(wire) == {"PutObject": 1, "SubmitJob": 1}
     assert submit_calls(wire) == {"PutObject": 1, "SubmitJob": 1}
+
+
+def test_a_warm_submit_with_secrets(wire: Wire, tmp_path: Path) -> None:
+    """Where they are is asked once; the job has them, and no request and no object does."""
+    manager = aws_rig.service("secretsmanager")
+    content = '{"user": "me-in-the-vault", "password": "pa55-in-the-vault"}'
+    arn = manager.create_secret(Name="wire/db", SecretString=content)["ARN"]
+    wire.rig.batch.secrets = {f"{arn}:password::": "pa55-in-the-vault", arn: content}
+
+    @secrets(sources=["PW=wire/db#password", "wire/db"], role=aws_rig.EXECUTION_ROLE)
+    @batch
+    def look() -> list[Any]:
+        import os
+
+        # Turned around, so that what comes back is not what must be nowhere.
+        return [os.environ[name][::-1] for name in ("PW", "password", "user")]
+
+    wanted = [text[::-1] for text in ("pa55-in-the-vault", "pa55-in-the-vault", "me-in-the-vault")]
+    assert look.submit().result(60) == wanted
+    wire.sent.clear()
+    job = look.submit()
+    sent = wire.calls()
+    assert job.result(60) == wanted
+    assert (sent["PutObject"], sent["SubmitJob"]) == (1, 1)
+    assert not {"RegisterJobDefinition", "DescribeSecret"} & set(sent)
+    (definition,) = wire.rig.batch.definitions.values()
+    assert definition[0]["containerProperties"]["executionRoleArn"] == aws_rig.EXECUTION_ROLE
+    assert b"in-the-vault" not in repr(wire.rig.batch.calls).encode()
+    store = current_session().backend.store
+    assert not [k for k, _, _ in store.list("") if b"in-the-vault" in (store.get(k) or b"")]
+    assert "in-the-vault" not in job.logs() + repr(job.facts)
 
 
 def test_an_unchanged_large_input_is_sent_once(wire: Wire) -> None:

@@ -68,6 +68,12 @@ class Source:
     stage: str = ""
     version: str = ""
 
+    @property
+    def part(self) -> str:
+        """What follows the ARN in AWS's own form: ``""`` for all of the secret."""
+        parts = (self.key, self.stage, self.version)
+        return ":" + ":".join(parts) if any(parts) else ""
+
 
 def read_source(text: str) -> Source:
     """Read a source.

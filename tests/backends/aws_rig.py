@@ -198,6 +198,11 @@ def _count(backend: Backend, wire: Counter[str]) -> None:
         client.meta.events.register("before-send", sent)
 
 
+def service(name: str) -> Any:
+    """Open a client of the test's own to another service that moto has."""
+    return _client(name, moto_address())
+
+
 def _client(service: str, moto: str) -> Any:
     keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
     return boto3.session.Session().client(

@@ -57,6 +57,8 @@ class BatchServer:
         By queue: more of what its compute environments have (``maxvCpus``, ``instanceTypes``).
     policies
         Queues that have a scheduling policy.
+    secrets
+        What a container is given, by the ``valueFrom`` of its definition's ``secrets``.
     least_timeout
         What Batch takes at least, in seconds.
     """
@@ -67,6 +69,7 @@ class BatchServer:
         self.queues: dict[str, str | tuple[str, ...]] = {"queue": "EC2"}
         self.resources: dict[str, dict[str, Any]] = {}
         self.policies: set[str] = set()
+        self.secrets: dict[str, str] = {}
         self.least_timeout = 60
         self.definitions: dict[str, list[dict[str, Any]]] = {}
         self.jobs: dict[str, Job] = {}
@@ -226,6 +229,9 @@ class BatchServer:
         _refuse_unless(
             not reserved, f"Environment variables can't start with AWS_BATCH: {reserved}"
         )
+        for secret in _container(definition).get("secrets", ()):
+            _refuse_unless(secret["name"] not in environment, "The secret name must be unique")
+            environment[secret["name"]] = self.secrets[secret["valueFrom"]]
         facts = self._new_job(body, queue, arn, definition)
         _refuse_unless(1 <= facts["retryStrategy"]["attempts"] <= 10, "attempts must be 1 to 10")
         timeout = facts.get("timeout", {}).get("attemptDurationSeconds", 60)

@@ -306,6 +306,7 @@ PER_DEFINITION = {
 }
 #: On Fargate or EKS alone, or not in a definition at all.
 ELSEWHERE = {
+    "allow_override",
     "execution_role",
     "queue",
     "ephemeral_storage",

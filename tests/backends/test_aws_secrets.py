@@ -94,7 +94,7 @@ def counted(tmp_path: Path) -> tuple[Callable[..., Any], list[str]]:
 
 
 def test_arns_are_found_once(secrets: Any, tmp_path: Path) -> None:
-    """Batch is told full ARNs, and the names of parameters; a warm kernel asks nobody."""
+    """Batch is told full ARNs; a warm kernel asks nobody."""
     resolve, asked = counted(tmp_path)
     db, token = arn(secrets, "db"), arn(secrets, "token")
     given = ["USER=db#user", f"ALL={db}", "T=token", "OLD=token::AWSPREVIOUS:", "K=ssm:/app/key"]
@@ -105,7 +105,7 @@ def test_arns_are_found_once(secrets: Any, tmp_path: Path) -> None:
         ("ALL", db),
         ("T", token),
         ("OLD", f"{token}::AWSPREVIOUS:"),
-        ("K", "/app/key"),
+        ("K", "ssm:/app/key"),
     )
     assert resolve(given) == wanted
     assert len(asked) == 2

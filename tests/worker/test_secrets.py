@@ -18,7 +18,7 @@ HIDDEN = "hunter2"
 def expanded(content: object, *named: tuple[str, str], override: bool = False) -> dict[str, str]:
     """Expand one secret after some that have a variable of their own."""
     environ = {name: "given" for name, _ in named}
-    environ |= {"PATH": "/bin", keys.secret(len(named)): json.dumps(content)}
+    environ |= {"PATH": "/bin", keys.whole_secret(len(named)): json.dumps(content)}
     job = JobSpec("call", "job", secrets=(*named, ("", "db")), allow_override=override)
     expand(environ, job)
     return environ

@@ -15,6 +15,7 @@ from nbbatch.backends.aws.definitions import Definitions
 from nbbatch.backends.aws.diagnosis import OURS
 from nbbatch.backends.aws.errors import VENDOR, definition_missing, translate, translated
 from nbbatch.backends.aws.queues import Queue, Queues
+from nbbatch.backends.aws.secrets import Secrets
 from nbbatch.backends.aws.status import log_stream, status
 from nbbatch.backends.aws.submit import Submitter
 from nbbatch.backends.base import Call, Launch, masked
@@ -148,8 +149,9 @@ class BatchRunner:
             known = self._definitions.get(named) if ask else self._definitions.known(named)
             shape = known or requests.own_shape(launch.options, queue)
             return {}, requests.submit_job(launch, queue, named, shape)
-        image = requests.with_registry(launch.options.image, self._registry)
-        definition = requests.job_definition(replace(launch.options, image=image), queue)
+        options = self._secrets.resolved(launch.options, ask=ask)
+        image = requests.with_registry(options.image, self._registry)
+        definition = requests.job_definition(replace(options, image=image), queue)
         return definition, requests.submit_job(launch, queue, definition["jobDefinitionName"])
 
     def _start(self, definition: requests.Request, request: requests.Request) -> str:
@@ -181,6 +183,10 @@ class BatchRunner:
     @functools.cached_property
     def _definitions(self) -> Definitions:
         return Definitions(self._clients, self._cache)
+
+    @functools.cached_property
+    def _secrets(self) -> Secrets:
+        return Secrets(self._clients, self._cache)
 
     def _register(self, definition: requests.Request) -> bool:
         certain = self._submitter.register(definition)

@@ -34,7 +34,7 @@ class Secrets:
         self._cache = cache
 
     def resolved(self, options: Options, *, ask: bool = True) -> Options:
-        """Return the options with each secret by its ARN, or, of Systems Manager, its name.
+        """Return the options with each secret of Secrets Manager by its ARN.
 
         Parameters
         ----------
@@ -56,14 +56,14 @@ class Secrets:
     def _resolved(self, text: str, *, ask: bool) -> str:
         source = read_source(text)
         if source.service != SECRETS_MANAGER or source.full:
-            return value_from(source)
+            return text
         place = f"{source.region or self._clients.region}/{source.name}"
         arn = self._cache.get(_KIND, place, _DAY)
         if arn is None and ask:
             arn = self._looked_up(source)
             if arn:
                 self._cache.set(_KIND, place, arn)
-        return value_from(dataclasses.replace(source, name=arn)) if arn else text
+        return f"{arn}{source.part}" if arn else text
 
     def _looked_up(self, source: Source) -> str:
         try:
@@ -73,12 +73,6 @@ class Secrets:
         # Whoever may use a secret in jobs need not be allowed to look at it.
         except AccessDeniedError:
             return ""
-
-
-def value_from(source: Source) -> str:
-    """Return what Batch calls a source: ``valueFrom`` of a container's secret."""
-    part = (source.key, source.stage, source.version)
-    return f"{source.name}:{':'.join(part)}" if any(part) else source.name
 
 
 def read_values(sources: Sequence[str], region: str | None, profile: str | None) -> list[str]:

@@ -7,15 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nbbatch.options.sources import SYSTEMS_MANAGER, read_source
 from nbbatch.wire import keys
 
 if TYPE_CHECKING:
     from nbbatch.backends.aws.queues import Queue
     from nbbatch.options import Options
-
-_MANAGER = "secretsmanager"
-#: What Metaflow calls Secrets Manager, and how a parameter of Systems Manager is told apart.
-_METAFLOW, _PARAMETER = "aws-secrets-manager.", "ssm:"
 
 
 def secrets(options: Options, queue: Queue) -> list[dict[str, str]]:
@@ -30,20 +27,14 @@ def secrets(options: Options, queue: Queue) -> list[dict[str, str]]:
     ]
 
 
-def value_from(source: str, queue: Queue) -> str:
+def value_from(text: str, queue: Queue) -> str:
     """Return a source as Batch wants it.
 
-    A parameter may be named; a secret has an ARN: a bare name would mean a parameter. The six
-    characters at the end of an ARN may be left out, and what follows the name (key, stage and
-    version) stays.
+    A parameter may be named; a secret has an ARN: a bare name would mean a parameter. Where the
+    whole ARN is not known (`nbbatch.backends.aws.secrets`), its last six characters are left out.
     """
-    source = source.removeprefix(_METAFLOW)
-    if source.startswith(_PARAMETER):
-        return source.removeprefix(_PARAMETER)
-    name, hash_, key = source.partition("#")
-    part = f":{key}::" if hash_ else ""
-    if not name.startswith("arn:"):
-        name = f"arn:{queue.partition}:{_MANAGER}:{queue.region}:{queue.account}:secret:{name}"
-    # One of another region may come without the account.
-    head, owner, rest = name.partition("::secret:")
-    return (f"{head}:{queue.account}:secret:{rest}" if owner else name) + part
+    source = read_source(text)
+    if source.service == SYSTEMS_MANAGER or source.full:
+        return source.name + source.part
+    place = f"{queue.partition}:{source.service}:{source.region or queue.region}:{queue.account}"
+    return f"arn:{place}:secret:{source.name}{source.part}"
