@@ -35,7 +35,7 @@ else:
 if TYPE_CHECKING:
     from nbbatch.futures import Job
 
-__all__ = ["BatchFunction", "batch", "check_function", "name_of", "stack"]
+__all__ = ["BatchFunction", "around", "batch", "check_function", "name_of", "stack"]
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -77,7 +77,7 @@ class BatchFunction(Generic[P, R]):
     ) -> BatchFunction[Q, R]: ...
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         """Bind like a plain function, so that methods can be decorated."""
-        if instance is None:
+        if instance is None and not isinstance(self._function, classmethod):
             return self
         bound = self._function.__get__(instance, owner)
         return BatchFunction(bound, self._given, self._stacked)
@@ -174,12 +174,22 @@ def batch(function: Any = None, /, **options: Any) -> Any:
 
     def decorate(function: Any) -> Any:
         if isinstance(function, (staticmethod, classmethod)):
-            return type(function)(decorate(function.__func__))
+            return around(function, decorate)
         _check_undecorated(function)
         check_function("batch", function)
         return _made(function, given, layers.carried(function))
 
     return decorate if function is config else decorate(function)
+
+
+def around(method: Any, decorate: Callable[[Any], Any]) -> Any:
+    """Decorate what a static or class method holds."""
+    inner = decorate(method.__func__)
+    if isinstance(method, classmethod) and isinstance(inner, BatchFunction):
+        # Some Pythons would bind the class to calls alone, and not to `.submit`.
+        held: Any = classmethod(inner._function)
+        return BatchFunction(held, inner._given, inner._stacked)
+    return type(method)(inner)
 
 
 def stack(

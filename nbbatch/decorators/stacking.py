@@ -13,7 +13,7 @@ import warnings
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Optional, TypeVar, Union
 
 from nbbatch.decorators import layers
-from nbbatch.decorators.function import BatchFunction, check_function, name_of, stack
+from nbbatch.decorators.function import BatchFunction, around, check_function, name_of, stack
 from nbbatch.errors import OptionError, UsageError
 from nbbatch.inside import in_job
 from nbbatch.options import kinds, option_named, unknown
@@ -105,7 +105,7 @@ def _taken(option: str, value: object, decorator: str, argument: str, example: s
 
 def _decorated(function: Any, name: str, said: layers.Said) -> Any:
     if isinstance(function, (staticmethod, classmethod)):
-        return type(function)(_decorated(function.__func__, name, said))
+        return around(function, lambda inner: _decorated(inner, name, said))
     if isinstance(function, BatchFunction):
         return stack(function, name, said)
     check_function(name, function)

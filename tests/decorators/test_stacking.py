@@ -255,9 +255,16 @@ def test_methods_and_coroutines() -> None:
         def start() -> int:
             return 1
 
+        @retry
         @batch
         @classmethod
         def make(cls) -> Any:
+            return cls
+
+        @timeout(minutes=2)
+        @classmethod
+        @batch
+        def again(cls) -> Any:
             return cls
 
     @timeout(minutes=2)
@@ -271,6 +278,10 @@ def test_methods_and_coroutines() -> None:
     assert asked(model.fit)["cpu"] == 4
     assert asked(Model.start)["retries"] == 3
     assert Model.start.local() == 1
+    assert Model.make.local() is model.make.local() is Model
+    assert asked(Model.make)["retries"] == 3
+    assert asked(Model.again) == {"timeout": 120}
+    assert Model.again.options(cpu=2).local() is Model
     assert inspect.iscoroutinefunction(slow._function)
     assert asked(slow) == {"timeout": 120}
 

@@ -64,6 +64,11 @@ def test_callables_of_every_kind() -> None:
         def fit(self, x: int) -> int:
             return self.factor * x * self.scale
 
+        @batch
+        @classmethod
+        def scaled(cls, x: int) -> int:
+            return cls.scale * x
+
         def __call__(self, x: int) -> int:
             return x + self.factor
 
@@ -87,6 +92,7 @@ def test_callables_of_every_kind() -> None:
         (batch(functools.partial(pow, 2)).submit(10), 1024),
         (batch(functools.partial(lambda a, b: a - b, b=1)).submit(3), 2),
         (Model(2).fit.submit(5), 30),
+        (Model.scaled.submit(5), 15),
         (batch(Model(4)).submit(1), 5),
         (batch(factorial).submit(5), 120),
         (decorated.submit(7), ["traced", 7]),
