@@ -162,7 +162,8 @@ class Job(Future, Generic[R]):  # type: ignore[type-arg]
         BaseException
             What the code raised, with the traceback that it had there.
 
-        Under `@catch` the last two are not raised: the value is None then, and `caught` has them.
+        Under `@catch` the last two are not raised, `caught` has them: a function's value is None
+        then, a cell's are the variables that it had bound.
         """
         error = self.exception(timeout)
         if error is not None:
