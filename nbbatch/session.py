@@ -93,7 +93,7 @@ class Session:
         """Return the requests that `submit` would send, secrets masked; nothing is sent."""
         self.backend.runner.check(options)
         launch, record = self._prepare(work, options)
-        described, _ = parts.split(work.captured.parts())
+        described = parts.describe(self.backend.store, work.captured.parts())
         store = self.backend.store.url
         calls = [_put(store, keys.blob(part.digest), part) for part in described if part.blob]
         inline = sum(part.size for part in described if not part.blob)

@@ -62,8 +62,12 @@ def load(
     results.changed, results.deleted = outcome.changed, outcome.deleted
     results.lost.update(dict(outcome.unreturned))
     if outcome.records:
-        buffers = [parts.read(store, envelope, i) for i in range(len(envelope.parts))]
-        for record in graph.load(buffers[0], outcome.records, buffers[1:], _notebook()):
+        stream, *rest = range(len(envelope.parts))
+        buffers = [parts.read(store, envelope, index, lent=True) for index in rest]
+        found = graph.load(
+            parts.read(store, envelope, stream), outcome.records, buffers, _notebook()
+        )
+        for record in found:
             _take(results, raised, record)
     if outcome.status == spec.ERROR:
         results.error = rebuild(outcome.failures, raised, where, whole=whole)

@@ -8,9 +8,9 @@ Layout, integers big-endian::
     HMAC-SHA256                 32 bytes, over all of the above, with the job's key
     inline parts                in order, back to back
 
-The header holds the size and digest of every part, so the one HMAC seals the parts too,
-whether they lie behind it or as blobs elsewhere. `unseal` checks it before anything is parsed;
-a part is checked when it is read.
+The header holds the size and digest of every part, or the store's voucher for it, so the one
+HMAC seals the parts too, whether they lie behind it or as blobs elsewhere. `unseal` checks it
+before anything is parsed; a part is checked when it is read.
 """
 
 from __future__ import annotations
@@ -46,11 +46,21 @@ class Stamp(NamedTuple):
 
 @dataclass(frozen=True)
 class Part:
-    """One run of bytes that belongs to an envelope: inline, or a blob named by its digest."""
+    """One run of bytes that belongs to an envelope: inline, or a blob.
+
+    A blob is named by its digest; or, where the store vouches for it, it has a voucher in place
+    of a digest, and `digest` is but its name.
+    """
 
     size: int
     digest: str
     blob: bool = False
+    voucher: str = ""
+
+    def listed(self) -> List[Any]:
+        """Return the part as JSON values."""
+        plain = [self.size, self.digest, self.blob]
+        return [*plain, self.voucher] if self.voucher else plain
 
 
 @dataclass(frozen=True)
@@ -97,7 +107,7 @@ def seal(
     inline: Sequence[Buffer] = (),
 ) -> List[Buffer]:
     """Build a sealed object as pieces to be written one after the other."""
-    listed = [[part.size, part.digest, part.blob] for part in parts]
+    listed = [part.listed() for part in parts]
     header = json.dumps({"kind": kind, "job": job, "meta": meta, "parts": listed}).encode()
     head = _MAGIC + bytes([VERSION]) + len(header).to_bytes(4, "big") + header
     return [head + _mac(key, head), *inline]

@@ -4,6 +4,7 @@ Layout under the root of a store::
 
     worker/<sha256>.zip              the worker, once per content
     blobs/<digest>                   large buffers and local modules, by content
+    blobs/<sample>/<random>          the same, in a store that vouches for its objects
     jobs/<job>/input                 spec and values, sealed
     jobs/<job>/claim/<attempt>       who runs this attempt
     jobs/<job>/frames/<attempt>/<n>  the job's story, sealed, numbered from 0
@@ -77,6 +78,11 @@ def worker(digest: str) -> str:
 
 def blob(digest: str) -> str:
     return f"{BLOBS}{digest}"
+
+
+def blob_name(key: str) -> str:
+    """Return the name that `blob` made `key` from."""
+    return key[len(BLOBS) :]
 
 
 def input_(job: str) -> str:

@@ -1,22 +1,28 @@
 """Parts of an envelope to and from a store: small ones inline, large ones by content.
 
-A large part is a blob named by its digest: sent once, shared by every job that has it, and
-read in chunks that are checked as they arrive, straight into the memory where it will stay.
+A large part is a blob. In most stores it is named by its digest: sent once, shared by every job
+that has it, and read in chunks that are checked as they arrive, straight into the memory where it
+will stay. A store that vouches for its objects saves both sides the digests: it compares what is
+to be sent with what it has, and its voucher, under the seal, says what may be read.
 """
 
 from __future__ import annotations
 
+import contextlib
 import mmap
-from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Set
 
-from nbbatch.errors import NotFoundError
+from nbbatch.errors import NotFoundError, SealError
 from nbbatch.wire import keys
-from nbbatch.wire.digest import chunk_digest, chunks, combine, digest, in_threads
+from nbbatch.wire.digest import chunk_digest, chunks, combine, digest, in_threads, sample
 from nbbatch.wire.envelope import Envelope, Part, Stamp, broken, seal
-from nbbatch.wire.store import Buffer, Store
+from nbbatch.wire.store import Buffer, Store, vouching
 
 #: From this size on a part is a blob: below, one more request costs more than the bytes.
 BLOB = 1 << 20
+#: From this size on a blob is used where it lies, if the store can lend it. Each holds a file
+#: descriptor, of which a process may have no more than 1024.
+LENT = 64 << 20
 
 
 def pack(
@@ -34,22 +40,44 @@ def pack(
     known
         Digests of blobs that are in the store for sure; those sent are added.
     sent
-        Takes the digests of the blobs that were not there before.
+        Takes the names of the blobs that were not there before.
     """
-    parts, inline = split(buffers)
-    for part, data in zip(parts, buffers):
-        if part.blob and part.digest not in known:
-            if _send(store, part, data) and sent is not None:
-                sent.add(part.digest)
-            known.add(part.digest)
-    return seal(*stamp, meta, parts, inline)
+    sent = set() if sent is None else sent
+    parts = [_place(store, data, known, sent) for data in buffers]
+    sure = vouching(store)
+    if sure and any(part.voucher for part in parts):
+        sure.settle()
+    return seal(*stamp, meta, parts, [b for part, b in zip(parts, buffers) if not part.blob])
 
 
-def split(buffers: Sequence[Buffer]) -> "Tuple[List[Part], List[Buffer]]":
-    """Describe `buffers` as parts; return the inline ones too."""
-    sizes = [memoryview(data).nbytes for data in buffers]
-    parts = [Part(n, digest(data), n >= BLOB) for n, data in zip(sizes, buffers)]
-    return parts, [data for part, data in zip(parts, buffers) if not part.blob]
+def describe(store: Store, buffers: Sequence[Buffer]) -> List[Part]:
+    """Return as which parts `buffers` would travel, as far as that can be told beforehand."""
+    return [_described(store, data) for data in buffers]
+
+
+def _described(store: Store, data: Buffer) -> Part:
+    size = memoryview(data).nbytes
+    if size >= BLOB and vouching(store):
+        return Part(size, f"{sample(data)}/*", blob=True)
+    return Part(size, digest(data), size >= BLOB)
+
+
+def _place(store: Store, data: Buffer, known: "Set[str]", sent: "Set[str]") -> Part:
+    size = memoryview(data).nbytes
+    if size < BLOB:
+        return Part(size, digest(data))
+    sure = vouching(store)
+    kept = sure.keep(keys.blob(sample(data)), data) if sure else None
+    if kept is not None:
+        name = keys.blob_name(kept.key)
+        part, new = Part(size, name, blob=True, voucher=kept.voucher), kept.new
+    else:
+        part = Part(size, digest(data), blob=True)
+        new = part.digest not in known and _send(store, part, data)
+        known.add(part.digest)
+    if new:
+        sent.add(part.digest)
+    return part
 
 
 def _send(store: Store, part: Part, data: Buffer) -> bool:
@@ -57,8 +85,14 @@ def _send(store: Store, part: Part, data: Buffer) -> bool:
     return store.size(name) != part.size and store.put(name, [data])
 
 
-def read(store: Store, envelope: Envelope, index: int) -> Buffer:
+def read(store: Store, envelope: Envelope, index: int, *, lent: bool = False) -> Buffer:
     """Read a part: a blob into new writable memory, an inline part as a copy.
+
+    Parameters
+    ----------
+    lent
+        Whether a large blob may be used where it lies. Not for what is to be unpickled: whoever
+        may write to the store's own files could still alter it.
 
     Raises
     ------
@@ -70,8 +104,10 @@ def read(store: Store, envelope: Envelope, index: int) -> Buffer:
     part = envelope.parts[index]
     if not part.blob:
         return bytearray(envelope.inline(index))
-    view = _memory(part.size)
     name = keys.blob(part.digest)
+    if part.voucher:
+        return _vouched(store, part, name, envelope.job, lent=lent and part.size >= LENT)
+    view = _memory(part.size)
 
     def fetch(piece: slice) -> bytes:
         store.read_into(name, piece.start, view[piece])
@@ -88,6 +124,33 @@ def read(store: Store, envelope: Envelope, index: int) -> Buffer:
     return view
 
 
+def holds(store: Store, part: Part, data: Buffer) -> bool:
+    """Tell whether `data` has the bytes of a blob that was read."""
+    if not part.voucher:
+        return digest(data) == part.digest
+    sure = vouching(store)
+    return sure is not None and sure.holds(keys.blob(part.digest), part.voucher, data)
+
+
+def _vouched(store: Store, part: Part, name: str, job: str, *, lent: bool) -> Buffer:
+    sure = vouching(store)
+    if sure is None:
+        raise _altered(name, job)
+    view: Optional[memoryview] = None
+    try:
+        if lent:
+            # Where the machine has no more room for mappings, it has some for a copy, or says so.
+            with contextlib.suppress(OSError):
+                view = sure.lend(name, part.voucher, part.size)
+        if view is None:
+            view = _memory(part.size)
+            if not sure.take(name, part.voucher, view):
+                raise _altered(name, job)
+    except FileNotFoundError:
+        raise _gone(name, job) from None
+    return view
+
+
 def _memory(size: int) -> memoryview:
     """Return new writable memory; a bytearray fills itself with zeros first, which takes longer."""
     try:
@@ -97,6 +160,15 @@ def _memory(size: int) -> memoryview:
     # No such flags on Windows; where there is no room, the bytearray says so as usual.
     except (AttributeError, OSError):
         return memoryview(bytearray(size))
+
+
+def _altered(name: str, job: str) -> SealError:
+    return SealError(
+        f"{name}, which job {job} refers to, is refused",
+        "its file is not as it was written: it was changed, replaced, copied back, or given "
+        "another mode or owner",
+        "run the job again; if this repeats, find out what else works on the store's files",
+    )
 
 
 def _gone(name: str, job: str) -> NotFoundError:

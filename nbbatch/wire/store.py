@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Optional, Protocol, Sequence, Union
+from typing import NamedTuple, Optional, Protocol, Sequence, Union, cast
 
 Buffer = Union[bytes, bytearray, memoryview]
 
@@ -42,3 +42,65 @@ class Store(Protocol):
         FileNotFoundError
             There is no such object, or it ends before `view` is full.
         """
+
+
+class Kept(NamedTuple):
+    """An object that the store vouches for: its key, the voucher, whether it was not there before.
+
+    A voucher is the store's own text. It means something only under a seal: whoever wrote the
+    object asked for it, and nobody else can give one to the reader.
+    """
+
+    key: str
+    voucher: str
+    new: bool
+
+
+class VouchingStore(Store, Protocol):
+    """A store that can tell, without reading it, that an object is still what was written."""
+
+    def keep(self, folder: str, data: Buffer) -> Optional[Kept]:
+        """Have an object with these bytes below `folder`: one that is there, or a new one.
+
+        Parameters
+        ----------
+        folder
+            The same for the same bytes, and hardly ever for others: only what lies there is
+            compared, byte by byte.
+
+        Returns
+        -------
+        Kept or None
+            None where the place can't vouch, and nothing was written.
+        """
+
+    def settle(self) -> None:
+        """Return once nobody can alter what was kept unnoticed; to be called before sealing."""
+
+    def take(self, key: str, voucher: str, view: memoryview) -> bool:
+        """Fill `view` with the object's bytes; tell whether they are those vouched for.
+
+        Raises
+        ------
+        FileNotFoundError
+            There is no such object.
+        """
+
+    def lend(self, key: str, voucher: str, size: int) -> Optional[memoryview]:
+        """Return the object's bytes as writable memory that nobody else sees changes of.
+
+        None where they are not those vouched for. The object may be deleted meanwhile.
+
+        Raises
+        ------
+        OSError
+            It can't be lent; `FileNotFoundError` where there is no such object.
+        """
+
+    def holds(self, key: str, voucher: str, data: Buffer) -> bool:
+        """Tell whether the object is the one vouched for, and has these very bytes."""
+
+
+def vouching(store: Store) -> Optional[VouchingStore]:
+    """Return the store as one that vouches, if it does."""
+    return cast(VouchingStore, store) if hasattr(store, "keep") else None

@@ -10,15 +10,15 @@ import pytest
 from nbbatch.errors import NbbatchError, SealError, WireError
 from nbbatch.wire import parts
 from nbbatch.wire.digest import CHUNK, digest
-from nbbatch.wire.envelope import Stamp, job_key, seal, unseal
+from nbbatch.wire.envelope import Part, Stamp, job_key, seal, unseal
 from nbbatch.worker.stores.directory import DirectoryStore
 
 KEY = job_key(b"secret", "job")
 
 
 def sealed(*buffers: bytes, key: bytes = KEY) -> bytes:
-    described, inline = parts.split(buffers)
-    return b"".join(seal(key, "input", "job", {"a": [1, "ü"]}, described, inline))
+    described = [Part(len(data), digest(data)) for data in buffers]
+    return b"".join(seal(key, "input", "job", {"a": [1, "ü"]}, described, buffers))
 
 
 def test_round_trip() -> None:

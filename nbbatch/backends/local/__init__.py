@@ -22,13 +22,13 @@ from nbbatch.backends.local.errors import as_backend_errors
 from nbbatch.backends.local.runner import GRACE, LocalRunner
 from nbbatch.backends.local.secrets import ReadSecrets, no_secrets
 from nbbatch.wire import keys
-from nbbatch.wire.store import Buffer
-from nbbatch.worker.stores.directory import DirectoryStore
+from nbbatch.wire.store import Buffer, Kept
+from nbbatch.worker.stores.vouching import VouchingDirectory
 
 __all__ = ["LocalRunner", "LocalStore", "local_backend"]
 
 
-class LocalStore(DirectoryStore):
+class LocalStore(VouchingDirectory):
     """The job's own directory store, and how a job is told where it is."""
 
     def environment(self) -> Mapping[str, str]:
@@ -49,6 +49,16 @@ class LocalStore(DirectoryStore):
         """Fill `view` from `offset` on; see `nbbatch.wire.store.Store.read_into`."""
         with as_backend_errors():
             super().read_into(key, offset, view)
+
+    def keep(self, folder: str, data: Buffer) -> Kept | None:
+        """Have an object with these bytes; see `nbbatch.wire.store.VouchingStore.keep`."""
+        with as_backend_errors():
+            return super().keep(folder, data)
+
+    def take(self, key: str, voucher: str, view: memoryview) -> bool:
+        """Fill `view`; see `nbbatch.wire.store.VouchingStore.take`."""
+        with as_backend_errors():
+            return super().take(key, voucher, view)
 
     def delete(self, keys: Iterable[str]) -> None:
         """Remove objects; see `nbbatch.backends.base.ClientStore.delete`."""

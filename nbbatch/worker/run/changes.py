@@ -1,7 +1,8 @@
 """What a cell did to its namespace: names bound, values changed in place, names deleted.
 
 Bound names show by identity. A value that was changed in place shows by its fingerprint: a hash
-over its pickle, taken before and after; the digests of large buffers are known from the way in.
+over its pickle, taken before and after. Large buffers are known from the way in: before, nothing
+need be read of them, and after, they are compared with what came, as cheaply as the store can.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import types
 import weakref
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from nbbatch.wire.digest import digest
 from nbbatch.wire.graph import Pickler
@@ -18,8 +19,16 @@ _ATOMS = (int, float, complex, bool, str, bytes, type(None), types.ModuleType)
 #: Names that a shell keeps for itself.
 _SHELL = frozenset({"In", "Out", "_", "__", "___", "_i", "_ii", "_iii", "_dh", "_oh", "_ih"})
 
-#: Address and size of a buffer in memory, to its digest.
-Digests = Dict[Tuple[int, int], str]
+
+class Original(NamedTuple):
+    """A large buffer as it came: its name, and what tells whether one still has those bytes."""
+
+    name: str
+    holds: Callable[[memoryview], bool]
+
+
+#: By address and size of a buffer in memory.
+Originals = Dict[Tuple[int, int], Original]
 
 
 def own(name: str) -> bool:
@@ -44,8 +53,16 @@ class _Hash:
         return len(data)
 
 
-def fingerprint(value: Any, namespace: Dict[str, Any], known: Digests) -> Optional[bytes]:
-    """Hash a value's content; None where it does not pickle, and so can't be told unchanged."""
+def fingerprint(
+    value: Any, namespace: Dict[str, Any], known: Originals, *, fresh: bool = False
+) -> Optional[bytes]:
+    """Hash a value's content; None where it does not pickle, and so can't be told unchanged.
+
+    Parameters
+    ----------
+    fresh
+        Whether the buffers in `known` have just come, and so are what they were.
+    """
     sink = _Hash()
     buffers: List[str] = []
 
@@ -53,7 +70,10 @@ def fingerprint(value: Any, namespace: Dict[str, Any], known: Digests) -> Option
         raw = buffer.raw()
         place = (address(raw), raw.nbytes) if known and not raw.readonly and raw.nbytes else None
         found = known.get(place) if place else None
-        buffers.append(found or digest(raw))
+        if found:
+            buffers.append(found.name if fresh or found.holds(raw) else "")
+        else:
+            buffers.append(digest(raw))
         return False
 
     try:
@@ -76,14 +96,15 @@ def _reference(value: Any) -> Callable[[], Any]:
 class Snapshot:
     """The namespace before the cell."""
 
-    def __init__(self, namespace: Dict[str, Any], known: Digests, compare: bool) -> None:
+    def __init__(self, namespace: Dict[str, Any], known: Originals, compare: bool) -> None:
         self._namespace = namespace
+        self._known = known
         values = {name: value for name, value in namespace.items() if own(name)}
         self._before = {name: _reference(value) for name, value in values.items()}
         self._prints: Dict[str, Optional[bytes]] = {}
         if compare:
             self._prints = {
-                name: fingerprint(value, namespace, known)
+                name: fingerprint(value, namespace, known, fresh=True)
                 for name, value in values.items()
                 if not isinstance(value, _ATOMS)
             }
@@ -106,5 +127,5 @@ class Snapshot:
         return self._namespace[name] is not self._before[name]()
 
     def _differs(self, name: str) -> bool:
-        before = self._prints[name]
-        return before is None or fingerprint(self._namespace[name], self._namespace, {}) != before
+        before, now = self._prints[name], self._namespace
+        return before is None or fingerprint(now[name], now, self._known) != before

@@ -160,7 +160,7 @@ class _Attempt:
             value = cell.run_call(inputs.items[spec.FUNCTION], arguments)
             self._values = [(spec.VALUE, "", value)]
         else:
-            self._snapshot = Snapshot(inputs.namespace, inputs.digests, compare=job.out is None)
+            self._snapshot = Snapshot(inputs.namespace, inputs.originals, compare=job.out is None)
             cell.run_cell(job, inputs.namespace, around.show)
 
     def _items(self) -> List[Item]:

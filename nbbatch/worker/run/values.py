@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import functools
 import io
 import os
 import sys
@@ -16,7 +17,7 @@ from nbbatch.wire.envelope import Envelope
 from nbbatch.wire.graph import Item
 from nbbatch.wire.spec import JobSpec
 from nbbatch.wire.store import Buffer, Store
-from nbbatch.worker.run.changes import Digests, address
+from nbbatch.worker.run.changes import Original, Originals, address
 
 
 @dataclass
@@ -29,13 +30,13 @@ class Inputs:
         The `__main__` module's dict, with the variables in it.
     items
         The records that are not variables, by role.
-    digests
-        Those of the large buffers, by their place in memory.
+    originals
+        What the large buffers were, by their place in memory.
     """
 
     namespace: Dict[str, Any]
     items: Dict[str, Any] = field(default_factory=dict)
-    digests: Digests = field(default_factory=dict)
+    originals: Originals = field(default_factory=dict)
 
 
 def main_namespace() -> Dict[str, Any]:
@@ -106,10 +107,11 @@ def load(store: Store, envelope: Envelope, job: JobSpec, namespace: Dict[str, An
     """
     inputs = Inputs(namespace)
     count = sum(1 for index in range(len(envelope.parts)) if index != job.modules)
-    buffers = [parts.read(store, envelope, index) for index in range(1, count)]
+    buffers = [parts.read(store, envelope, index, lent=True) for index in range(1, count)]
     for part, data in zip(envelope.parts[1:count], buffers):
         if part.blob:
-            inputs.digests[address(memoryview(data)), part.size] = part.digest
+            original = Original(part.digest, functools.partial(parts.holds, store, part))
+            inputs.originals[address(memoryview(data)), part.size] = original
     stream = parts.read(store, envelope, 0)
     for record in graph.load(stream, job.records, buffers, inputs.namespace):
         if record.error is not None:

@@ -1,7 +1,8 @@
 """Where the bytes lie, seen from the job: a directory or S3, standard library only.
 
 ==============  =================================================================
-`directory`     the store on a directory, shared with the local backend
+`directory`     the store on a directory
+`vouching`      the same, sparing digests; shared with the local backend
 `s3`            the store on S3: multipart, conditional writes, listing
 `s3client`      one signed request to a bucket: retries, region, clock
 `sigv4`         the signature
@@ -36,9 +37,9 @@ def open_store(environ: Mapping[str, str]) -> Store:
     url = environ.get(keys.ENV_STORE, "")
     scheme = urlsplit(url).scheme
     if scheme == "file":
-        from nbbatch.worker.stores.directory import DirectoryStore
+        from nbbatch.worker.stores.vouching import VouchingDirectory
 
-        return DirectoryStore(unquote(urlsplit(url).path))
+        return VouchingDirectory(unquote(urlsplit(url).path))
     if scheme == "s3":
         from nbbatch.worker.stores.s3 import S3Store
 

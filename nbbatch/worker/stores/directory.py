@@ -15,6 +15,7 @@ from nbbatch.worker.stores.pieces import as_views, cut, total
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from io import FileIO
 
     from nbbatch.wire.store import Buffer
 
@@ -41,13 +42,12 @@ class DirectoryStore:
         path = self._path(key)
         if if_absent and os.path.exists(path):
             return False
-        pending = self._write_pending(as_views(pieces))
-        try:
+        with self._pending() as file:
+            write_all(file.fileno(), as_views(pieces))
+            # Here, not later: some filesystems report a full disk only now.
+            file.close()
             publish = self._link if if_absent else self._replace
-            return publish(pending, path)
-        finally:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(pending)
+            return publish(file.name, path)
 
     def get(self, key: str) -> bytes | None:
         """Return an object's bytes, or None where there is none."""
@@ -110,19 +110,18 @@ class DirectoryStore:
                 os.rmdir(folder)
                 folder = os.path.dirname(folder)
 
-    def _write_pending(self, views: Sequence[memoryview]) -> str:
+    @contextlib.contextmanager
+    def _pending(self) -> Iterator[FileIO]:
+        """Make a file to be written and published; nothing stays of it if it is not."""
         folder = os.path.join(self.root, _PENDING)
         path = os.path.join(folder, os.urandom(12).hex())
         _make_folder(folder)
         try:
-            # Closing belongs inside: some filesystems report a full disk only there.
             with open(path, "xb", buffering=0, opener=_open_private) as file:
-                _write_all(file.fileno(), views)
-        except BaseException:
+                yield file
+        finally:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
-            raise
-        return path
 
     def _replace(self, pending: str, path: str) -> bool:
         _in_folder(os.replace, pending, path)
@@ -153,7 +152,9 @@ def _open_private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
-def _write_all(file: int, views: Sequence[memoryview]) -> None:
+def write_all(file: int, views: Sequence[memoryview]) -> None:
+    """Write views one after the other from a file's start, several pieces at a time."""
+
     def write(piece: slice) -> bytes:
         at = piece.start
         for view in cut(views, piece.start, piece.stop):
