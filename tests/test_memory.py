@@ -22,13 +22,17 @@ from nbbatch import batch
 @batch(memory=4000)
 def other(data):
     import pickle
+    assert bytes(data[::4096]) == b"y" * len(range(0, len(data), 4096))
     return pickle.PickleBuffer(bytearray(b"x") * len(data))
 
 def peaks(size):
     data = bytearray(b"y") * size
     Path("/proc/self/clear_refs").write_text("5")
     job = other.submit(pickle.PickleBuffer(data))
-    assert len(job.result(60)) == size
+    found = memoryview(job.result(60))
+    assert len(found) == size
+    # Every page is read: what is lent is not there before.
+    assert bytes(found[::4096]) == b"x" * len(range(0, size, 4096))
     lines = Path("/proc/self/status").read_text().splitlines()
     here = int(next(line.split()[1] for line in lines if line.startswith("VmHWM"))) >> 10
     return here, job.facts.peak.memory >> 20

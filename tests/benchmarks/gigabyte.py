@@ -3,7 +3,10 @@
 Beside it, in the same run and the same process, the same bytes plainly written to the same store
 and read back, by the same code but without digests, seals, pickles and a job. That is one upload
 and one download; the job moves the bytes over the same store four times: from the client into
-the store, into the worker, back into the store, and to the client.
+the store, into the worker, back into the store, and to the client. So it is compared with two of
+these, taken before and after it; and with two of these and the function itself, run here.
+
+A result is timed until every page of it was read: a store that lends it does not move it before.
 
 Peak memory is the kernel's own figure of each process (``VmHWM``, ``ru_maxrss``), less what the
 process has before (a job with a tiny array), less the two arrays that it must hold.
@@ -28,8 +31,10 @@ from nbbatch.backends.local.runner import LocalRunner
 from nbbatch.session import Session, current_session
 from nbbatch.wire import digest
 
-ROUNDS = 3
+ROUNDS = 5
 MIB = 1 << 20
+#: Numbers in a page of memory, at least.
+PAGE = 512
 SIZE = int(sys.argv[1]) if len(sys.argv) > 1 else 1024
 
 
@@ -47,6 +52,14 @@ def fresh() -> np.ndarray:
 def warm() -> None:
     """Touch as much memory as is used at once: a virtual machine gets it from its host slowly."""
     np.ones(8 * SIZE * MIB // 8)
+
+
+def here() -> float:
+    """Return the seconds that the function takes without a job."""
+    data = fresh()
+    start = time.perf_counter()
+    shifted.local(data)
+    return time.perf_counter() - start
 
 
 def plain(backend: Backend) -> float:
@@ -73,13 +86,14 @@ def job() -> tuple[float, int, int]:
     start = time.perf_counter()
     running = shifted.submit(data)
     result = running.result()
+    result[::PAGE].sum()
     took = time.perf_counter() - start
-    here = peak()
+    most = peak()
     if not (result[0] == data[0] + 1.0 and result[-1] == data[-1] + 1.0):
         raise RuntimeError("another array came back")
     forget(running._backend)
     worker = running.facts.peak
-    return took, here, (worker.memory if worker else 0) // MIB
+    return took, most, (worker.memory if worker else 0) // MIB
 
 
 def forget(backend: Backend) -> None:
@@ -114,16 +128,22 @@ def measure(name: str, backend: Backend) -> None:
     session.backend = backend
     session._watcher._backend = backend
     client, worker = base()
-    plains, jobs = [], []
-    warm()
+    jobs = []
+    plains, works = [], []
     for _ in range(ROUNDS):
-        plains.append(plain(backend))
-        jobs.append(job())
+        warm()
+        before, (took, *peaks) = plain(backend), job()
+        plains.append(before + plain(backend))
+        works.append(here())
+        jobs.append((took, *peaks))
     took = [seconds for seconds, _, _ in jobs]
-    once = show(f"{name}: plain upload plus download", plains)
-    show(f"{name}: into a job and back, against one of these", took, against=once)
-    show(f"{name}: the same, against two of these", took, against=2 * once)
-    extra = [here - client - 2 * SIZE for _, here, _ in jobs]
+    twice = show(f"{name}: two plain uploads plus downloads", plains)
+    alone = show(f"{name}: the function, here", works)
+    show(f"{name}: into a job and back, against the two", took, against=twice)
+    show(f"{name}: the same, against the two and the function", took, against=twice + alone)
+    ratios = [t / p for t, p in zip(took, plains)]
+    show(f"{name}: each round's ratio to its two", ratios, "x")
+    extra = [most - client - 2 * SIZE for _, most, _ in jobs]
     show(f"{name}: client's memory above two arrays", extra, "MiB")
     extra = [there - worker - 2 * SIZE for _, _, there in jobs]
     show(f"{name}: worker's memory above two arrays", extra, "MiB")

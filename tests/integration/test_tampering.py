@@ -103,7 +103,27 @@ def path_of(session: Session, key: str) -> Path:
 
 def alter(path: Path, change: Change) -> None:
     """Rewrite an object."""
+    if not os.access(path, os.W_OK):
+        path.chmod(0o600)
     path.write_bytes(change(path.read_bytes()))
+
+
+def set_back(path: Path) -> None:
+    """Alter a byte of an object, and have its file look as old as it was."""
+    facts = path.stat()
+    alter(path, flipped(1000))
+    os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+
+
+def replaced(path: Path) -> None:
+    """Put another file of the same size and age in an object's place."""
+    facts, other = path.stat(), path.with_name("other")
+    other.write_bytes(flipped(1000)(path.read_bytes()))
+    os.utime(other, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    other.replace(path)
+
+
+BY_FILE = {"set back": set_back, "replaced": replaced, "gone": Path.unlink}
 
 
 def check_refusal(error: BaseException | None, kind: type[NbbatchError] = SealError) -> None:
@@ -179,7 +199,7 @@ def only_blob(session: Session) -> Path:
     return path_of(session, key)
 
 
-@pytest.mark.parametrize("what", ["altered", "bomb", "cut", "gone"])
+@pytest.mark.parametrize("what", ["altered", "bomb", "cut", *BY_FILE])
 def test_a_blob_of_an_input(local_session: Session, canary: Path, what: str) -> None:
     """Large parts lie apart from the sealed object, and are checked as they are read."""
     changes: dict[str, Change] = {
@@ -190,8 +210,8 @@ def test_a_blob_of_an_input(local_session: Session, canary: Path, what: str) -> 
 
     def tamper(launch: Launch) -> None:
         path = only_blob(local_session)
-        if what == "gone":
-            path.unlink()
+        if what in BY_FILE:
+            BY_FILE[what](path)
         else:
             alter(path, changes[what])
 
@@ -257,14 +277,14 @@ def test_an_older_or_newer_version(local_session: Session, finished: Job[Any]) -
         assert f"version {version}" in str(error)
 
 
-@pytest.mark.parametrize("what", ["altered", "bomb", "cut", "gone"])
+@pytest.mark.parametrize("what", ["altered", "bomb", "cut", *BY_FILE])
 def test_a_blob_of_an_outcome(
     local_session: Session, finished: Job[Any], canary: Path, what: str
 ) -> None:
     """A large result is refused if it is not what the job wrote."""
     path = only_blob(local_session)
-    if what == "gone":
-        path.unlink()
+    if what in BY_FILE:
+        BY_FILE[what](path)
     elif what == "cut":
         alter(path, lambda data: data[:-1])
     else:
