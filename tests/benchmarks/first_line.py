@@ -2,7 +2,8 @@
 
 Runs the job's real command, with the environment that AWS would give it, in an interpreter that
 sees no installed package; S3 is moto on loopback, in a process of its own. Names of other
-interpreters may be given.
+interpreters may be given. The second figure of each, CPU time of the job's two processes, is what
+the first would be at least on an idle machine, and hardly depends on what else runs.
 """
 
 from __future__ import annotations
@@ -37,8 +38,14 @@ if TYPE_CHECKING:
 ROUNDS = 15
 REGION = "us-east-1"
 KEYS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
-#: What the job is: its only line says when it ran.
-LINE = "import time; open('first', 'w').write(repr(time.time()))"
+#: What the job is: its only line says when it ran, and what CPU time it took until then.
+LINE = """\
+import os, time
+now = time.time()
+ticks = open(f"/proc/{os.getppid()}/stat").read().rpartition(")")[2].split()[11:13]
+used = time.process_time() + sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
+open("first", "w").write(f"{now!r} {used!r}")
+"""
 
 
 @contextlib.contextmanager
@@ -101,8 +108,10 @@ def submitter(backend: Backend, home: Path) -> Callable[[], Launch]:
     return submit
 
 
-def first_line(submit: Callable[[], Launch], python: list[str], folder: Path) -> float:
-    """Run one job as a container would, and return the seconds until its first line."""
+def first_line(
+    submit: Callable[[], Launch], python: list[str], folder: Path
+) -> tuple[float, float]:
+    """Run one job as a container would; return the seconds until its first line, and of CPU."""
     launch = submit()
     environment = {
         **launch.environment,
@@ -115,7 +124,8 @@ def first_line(submit: Callable[[], Launch], python: list[str], folder: Path) ->
     command = [*python, *bootstrap_command()[1:]]
     began = time.time()
     subprocess.run(command, env=environment, cwd=folder, check=True, capture_output=True)
-    return float((folder / "first").read_text()) - began
+    at, used = map(float, (folder / "first").read_text().split())
+    return at - began, used
 
 
 def main() -> None:
@@ -124,7 +134,7 @@ def main() -> None:
         folder = Path(made)
         submit = submitter(backend, folder / "home")
         pythons = sys.argv[1:] or [sys.executable]
-        found: dict[str, list[float]] = {name: [] for name in pythons}
+        found: dict[str, list[tuple[float, float]]] = {name: [] for name in pythons}
         heading("from the interpreter's start to the user's first line, S3 on loopback")
         for _ in range(ROUNDS):
             for name in pythons:
@@ -132,7 +142,9 @@ def main() -> None:
         bare = paired({"": lambda: subprocess.run([pythons[0], "-I", "-S", "-c", ""])}, ROUNDS)
         base = show("python -I -S -c ''", bare[""])
         for name, figures in found.items():
-            show(f"{Path(name).resolve().name} -I -S, the job's command", figures, against=base)
+            python = Path(name).resolve().name
+            show(f"{python} -I -S, the job's command", [at for at, _ in figures], against=base)
+            show(f"{python}, of that CPU", [used for _, used in figures])
 
 
 if __name__ == "__main__":

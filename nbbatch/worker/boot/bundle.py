@@ -20,13 +20,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_MAIN = b"""\
-import sys
-
-from nbbatch.worker.__main__ import main
-
-sys.exit(main())
-"""
+#: The zip's own ``__main__``.
+_MAIN = "worker/boot/start.py"
 #: Of the package itself, besides the folders that travel whole.
 _MODULES = ("__init__", "errors", "inside")
 _FOLDERS = ("decorators", "options", "wire", "worker")
@@ -61,7 +56,7 @@ def build() -> bytes:
 
 def _members() -> dict[str, bytes]:
     home = _home("nbbatch")
-    found = {"__main__.py": _MAIN}
+    found = {"__main__.py": (home / _MAIN).read_bytes()}
     for name in _MODULES:
         path = home / f"{name}.py"
         if path.exists():
