@@ -7,6 +7,7 @@ Standard library and cloudpickle only, Python 3.9 and newer: this package runs o
 `digest`        content addresses, computed and checked in pieces
 `envelope`      a sealed object: header, HMAC, parts
 `graph`         named values as one pickle graph, buffers out of band
+`pickling`      how a value is pickled
 `tensors`       PyTorch tensors as such buffers
 `blame`         which part of a value does not pickle
 `frames`        the job's story: output, metrics, states

@@ -9,7 +9,7 @@ import types
 from typing import Any, Iterator, Set, Tuple
 
 from nbbatch.errors import describe_type
-from nbbatch.wire.graph import Pickler
+from nbbatch.wire.graph import pickler
 
 _DEPTH = 30
 _WIDTH = 10_000
@@ -25,7 +25,7 @@ class _Sink:
 def fails(value: Any) -> bool:
     """Tell whether `value` does not pickle."""
     try:
-        Pickler(_Sink(), buffer_callback=lambda _: False).dump(value)
+        pickler(_Sink(), buffer_callback=lambda _: False).dump(value)
     # Whatever a value's own __reduce__ raises is the answer here.
     except Exception:
         return True

@@ -12,13 +12,9 @@ from __future__ import annotations
 
 import io
 import pickle
-import types
 from dataclasses import dataclass, field
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
-import cloudpickle
-
-from nbbatch.wire import tensors
 from nbbatch.wire.store import Buffer
 
 #: Smaller buffers stay in the stream: a part costs more than the copy.
@@ -79,65 +75,17 @@ class Graph:
         return [self.stream, *self.buffers]
 
 
-class Pickler(cloudpickle.Pickler):  # type: ignore[misc, unused-ignore]
-    """cloudpickle, with the notebook's namespace by token and notes on what it met.
+def pickler(
+    file: Any,
+    namespace: Optional[Dict[str, Any]] = None,
+    with_globals: bool = True,
+    buffer_callback: Any = None,
+) -> Any:
+    """Return what pickles into `file`; see `nbbatch.wire.pickling.Pickler`."""
+    # Only now: a job that is given plain data reaches the user's first line without cloudpickle.
+    from nbbatch.wire.pickling import Pickler
 
-    Parameters
-    ----------
-    namespace
-        The dict that stands for the notebook's namespace; None where there is none.
-    with_globals
-        Whether the globals that such functions use travel with them. Towards the job they
-        must; on the way back they come as values of their own, if they changed.
-    """
-
-    def __init__(
-        self,
-        file: Any,
-        namespace: Optional[Dict[str, Any]] = None,
-        with_globals: bool = True,
-        buffer_callback: Any = None,
-    ) -> None:
-        super().__init__(file, protocol=5, buffer_callback=buffer_callback)
-        self._own_globals = namespace
-        self._with_globals = with_globals
-        self._tensors = tensors.Sharing()
-        self.modules: Set[str] = set()
-        self.files: Set[str] = set()
-        self.bytecode = False
-        if namespace is not None:
-            self.globals_ref[id(namespace)] = _Namespace()
-
-    def reducer_override(self, obj: Any) -> Any:
-        reduced = self._tensors.reduce(obj)
-        if reduced is not None:
-            return reduced
-        reduced = super().reducer_override(obj)
-        if isinstance(obj, types.ModuleType):
-            self.modules.add(obj.__name__)
-        elif reduced is NotImplemented:
-            self._note_module(obj)
-        return reduced
-
-    def _note_module(self, obj: Any) -> None:
-        """Note where something comes from that is pickled by its name."""
-        name: Any
-        if isinstance(obj, (type, types.FunctionType, types.BuiltinFunctionType)):
-            name, path = obj.__module__, obj.__qualname__
-        else:
-            # Made from their class, unless they have a home themselves, as decorated functions.
-            own = getattr(obj, "__dict__", {})
-            name, path = own.get("__module__"), own.get("__qualname__", "")
-        if isinstance(name, str) and "<locals>" not in path:
-            self.modules.add(name)
-
-    def _dynamic_function_reduce(self, func: types.FunctionType) -> Any:
-        self.bytecode = True
-        self.files.add(func.__code__.co_filename)
-        reduced = super()._dynamic_function_reduce(func)
-        if func.__globals__ is self._own_globals and not self._with_globals:
-            reduced[2][1]["__globals__"] = {}
-        return reduced
+    return Pickler(file, namespace, _Namespace(), with_globals, buffer_callback)
 
 
 def dump(
@@ -154,7 +102,7 @@ def dump(
     items
         (role, name, value) of each; roles and names are the reader's business.
     namespace, with_globals
-        See `Pickler`.
+        See `nbbatch.wire.pickling.Pickler`.
     tolerant
         Leave out what does not pickle and list it in `Graph.failures`.
 
@@ -190,19 +138,19 @@ def _dump(
         buffers.append(raw)
         return False
 
-    pickler = Pickler(stream, namespace, with_globals, keep)
+    writer = pickler(stream, namespace, with_globals, keep)
     records: List[Record] = []
     for index, (role, name, value) in enumerate(items):
         try:
-            pickler.dump(value)
+            writer.dump(value)
         # Whatever a value's own __reduce__ raises is its failure, not ours.
         except Exception as error:
             return Graph(memoryview(b""), [], []), index, error
         records.append((role, name, stream.tell(), len(buffers)))
     # Not `getbuffer`: a view of a BytesIO must not outlive it, whatever the collector does first.
     found = Graph(memoryview(stream.getvalue()), records, buffers)
-    found.modules, found.files = pickler.modules, pickler.files
-    found.bytecode = pickler.bytecode
+    found.modules, found.files = writer.modules, writer.files
+    found.bytecode = writer.bytecode
     return found, -1, None
 
 

@@ -13,7 +13,7 @@ import weakref
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from nbbatch.wire.digest import digest
-from nbbatch.wire.graph import Pickler
+from nbbatch.wire.graph import pickler
 
 _ATOMS = (int, float, complex, bool, str, bytes, type(None), types.ModuleType)
 #: Names that a shell keeps for itself.
@@ -77,7 +77,7 @@ def fingerprint(
         return False
 
     try:
-        Pickler(sink, namespace, with_globals=False, buffer_callback=take).dump(value)
+        pickler(sink, namespace, with_globals=False, buffer_callback=take).dump(value)
     # Whatever a value's own __reduce__ raises: it is then reported when it is to be returned.
     except Exception:
         return None

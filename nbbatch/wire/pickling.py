@@ -1,0 +1,74 @@
+"""How values are pickled: as cloudpickle does, and what the other side must know of them noted."""
+
+from __future__ import annotations
+
+import types
+from typing import Any, Dict, Optional, Set
+
+import cloudpickle
+
+from nbbatch.wire import tensors
+
+
+class Pickler(cloudpickle.Pickler):  # type: ignore[misc, unused-ignore]
+    """cloudpickle, with the notebook's namespace by token and notes on what it met.
+
+    Parameters
+    ----------
+    namespace
+        The dict that stands for the notebook's namespace; None where there is none.
+    token
+        What is pickled in its place.
+    with_globals
+        Whether the globals that such functions use travel with them. Towards the job they
+        must; on the way back they come as values of their own, if they changed.
+    """
+
+    def __init__(
+        self,
+        file: Any,
+        namespace: Optional[Dict[str, Any]],
+        token: Any,
+        with_globals: bool,
+        buffer_callback: Any,
+    ) -> None:
+        super().__init__(file, protocol=5, buffer_callback=buffer_callback)
+        self._own_globals = namespace
+        self._with_globals = with_globals
+        self._tensors = tensors.Sharing()
+        self.modules: Set[str] = set()
+        self.files: Set[str] = set()
+        self.bytecode = False
+        if namespace is not None:
+            self.globals_ref[id(namespace)] = token
+
+    def reducer_override(self, obj: Any) -> Any:
+        reduced = self._tensors.reduce(obj)
+        if reduced is not None:
+            return reduced
+        reduced = super().reducer_override(obj)
+        if isinstance(obj, types.ModuleType):
+            self.modules.add(obj.__name__)
+        elif reduced is NotImplemented:
+            self._note_module(obj)
+        return reduced
+
+    def _note_module(self, obj: Any) -> None:
+        """Note where something comes from that is pickled by its name."""
+        name: Any
+        if isinstance(obj, (type, types.FunctionType, types.BuiltinFunctionType)):
+            name, path = obj.__module__, obj.__qualname__
+        else:
+            # Made from their class, unless they have a home themselves, as decorated functions.
+            own = getattr(obj, "__dict__", {})
+            name, path = own.get("__module__"), own.get("__qualname__", "")
+        if isinstance(name, str) and "<locals>" not in path:
+            self.modules.add(name)
+
+    def _dynamic_function_reduce(self, func: types.FunctionType) -> Any:
+        self.bytecode = True
+        self.files.add(func.__code__.co_filename)
+        reduced = super()._dynamic_function_reduce(func)
+        if func.__globals__ is self._own_globals and not self._with_globals:
+            reduced[2][1]["__globals__"] = {}
+        return reduced
