@@ -98,6 +98,33 @@ def test_metaflow_configuration_file(home: Path) -> None:
     assert settings.defaults["queue"] == "team-queue"
 
 
+def test_metaflow_profile_without_a_file(home: Path) -> None:
+    """Metaflow itself would not start; here the error says which file is missing."""
+    with pytest.raises(ConfigurationError, match="config_team.json does not exist"):
+        configured({}, environ(home, METAFLOW_PROFILE="team"))
+
+
+def test_damaged_metaflow_file(home: Path) -> None:
+    """The error names the file."""
+    (home / "metaflow").mkdir()
+    (home / "metaflow" / "config.json").write_text("{")
+    with pytest.raises(ConfigurationError, match="can't be read"):
+        configured({}, environ(home))
+
+
+def test_registry(home: Path) -> None:
+    """Our own variable, then Metaflow's for Batch, then its default."""
+    names = (
+        "NBBATCH_REGISTRY",
+        "METAFLOW_BATCH_CONTAINER_REGISTRY",
+        "METAFLOW_DEFAULT_CONTAINER_REGISTRY",
+    )
+    variables = {name: f"{number}.io" for number, name in enumerate(names)}
+    for number, name in enumerate(names):
+        assert configured({}, environ(home, **variables)).registry == f"{number}.io"
+        del variables[name]
+
+
 @pytest.mark.parametrize(
     ("content", "error"),
     [

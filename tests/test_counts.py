@@ -171,6 +171,37 @@ def test_a_warm_submit_with_secrets(wire: Wire, tmp_path: Path) -> None:
     assert "in-the-vault" not in job.logs() + repr(job.facts)
 
 
+def test_options_cost_nothing(wire: Wire) -> None:
+    """Secrets, tags, volumes and whatever else: a warm submit is one write and one call."""
+    options = {
+        "execution_role": aws_rig.EXECUTION_ROLE,
+        "secrets": {"DB": "arn:aws:secretsmanager:us-east-1:123456789012:secret:db"},
+        "tags": {"team": "ml"},
+        "environment": {"MODE": "fast"},
+        "use_tmpfs": True,
+        "host_volumes": "/data",
+        "ulimits": "nofile=4096",
+        "log_options": "awslogs-group:/my/jobs",
+        "retries": 2,
+        "retry_on": "spot",
+        "timeout": 600,
+        "parameters": {"a": "1"},
+        "propagate_tags": True,
+        "extra": {"containerProperties": {"enableExecuteCommand": True}},
+    }
+    rich = length.options(**options)
+    wire.rig.batch.place.capacity.clear()
+    costs = []
+    for _ in range(2):
+        wire.sent.clear()
+        job = rich.submit(b"small")
+        costs.append(wire.calls())
+        del costs[-1]["GetObject"], costs[-1]["DescribeJobs"]
+        job.cancel()
+
+    assert costs[1] == {"PutObject": 1, "SubmitJob": 1}
+
+
 def test_an_unchanged_large_input_is_sent_once(wire: Wire) -> None:
     """The second job with the same data sends none of it, and asks for none."""
     data = buffer(3 << 20)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nbbatch.errors import OptionError
-from nbbatch.options import Options, merge, option_named, table
+from nbbatch.options import Options, merge, merge_defaults, option_named, table
 
 
 @pytest.mark.parametrize(
@@ -98,3 +98,18 @@ def test_every_option_explains_itself() -> None:
         assert option.take(option.metavar) is not None
         assert option.help
         assert option_named(option.flag).name == option.name
+
+
+def test_what_the_configuration_says_of_definitions_is_for_our_own() -> None:
+    """A job with somebody else's definition goes without the configured image and roles."""
+    defaults = {"image": "team/app", "iam_role": "role", "cpu": 8, "job_definition": None}
+
+    assert merge_defaults(defaults, {"memory": 64}).image == "team/app"
+    theirs = merge_defaults(defaults, {"job_definition": "theirs"})
+    assert (theirs.image, theirs.iam_role, theirs.cpu) == (None, None, 8.0)
+    assert merge_defaults(defaults, {"job_definition": "theirs", "image": "x"}).image == "x"
+
+
+def test_defaults_are_merged_name_by_name() -> None:
+    """Tags of the configuration stay beside those of the job."""
+    assert merge_defaults({"tags": {"a": "1"}}, {"tags": {"b": "2"}}).tags == {"a": "1", "b": "2"}

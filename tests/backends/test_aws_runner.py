@@ -126,6 +126,28 @@ def test_requests_arrive_as_built(rig, runner):
     assert shown == sent
 
 
+def test_plan_of_many_options(rig, runner):
+    """The plan shows where a secret lies, and no value of one."""
+    job = launch(
+        secrets={"DB": "db#password"},
+        execution_role=EXECUTION_ROLE,
+        tags={"team": "ml"},
+        environment={"NBBATCH_KEY": "secret-key", "MODE": "fast"},
+    )
+    runner.check(job.options)
+    register, submit = runner.plan(job)
+    arn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:db:password::"
+
+    assert register.parameters["containerProperties"]["secrets"] == [
+        {"name": "DB", "valueFrom": arn}
+    ]
+    assert submit.parameters["containerOverrides"]["environment"] == [
+        {"name": "MODE", "value": "fast"},
+        {"name": "NBBATCH_KEY", "value": MASK},
+    ]
+    assert "secret-key" not in str([register, submit])
+
+
 def test_plan_asks_nobody(rig, runner):
     """A plan of a cold client sends nothing at all, and says so of a queue it can't know."""
     planned = runner.plan(launch(queue=None))
@@ -263,8 +285,9 @@ def test_no_such_definition(rig, runner):
     rig.batch.serve("registerjobdefinition", THEIRS)
     runner.check(launch(job_definition="theirs", iam_role=None).options)
     rig.batch.deregister("theirs")
-    with pytest.raises(errors.NotFoundError, match="not submitted"):
+    with pytest.raises(errors.NotFoundError, match="not submitted") as caught:
         runner.start(launch(job_definition="theirs", iam_role=None))
+    assert "--job-definition" in caught.value.hint
     with pytest.raises(errors.NotFoundError, match="definition theirs not found"):
         runner.check(launch(job_definition="theirs").options)
 
@@ -550,6 +573,8 @@ def test_moto_takes_the_requests_too(rig):
         for queue, more in (
             (Queue("q", "EC2"), {}),
             (Queue("q", "EC2"), {**rich, "secrets": "A=b", "efa": 1, "ulimits": "core=0"}),
+            (Queue("q", "EC2"), {"nodes": 3}),
+            (Queue("q", "EKS"), {}),
             (Queue("q", "FARGATE"), {"platform": "ARM64", "ephemeral_storage": 21}),
             (Queue("q", "FARGATE"), {}),
         ):

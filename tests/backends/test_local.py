@@ -23,7 +23,7 @@ from nbbatch.backends.local.supervise.attempt import exit_reason
 from nbbatch.backends.local.supervise.record import Record, encode
 from nbbatch.errors import BackendError, InvalidRequestError, NotFoundError, OptionError
 from nbbatch.facts import Loss, State
-from nbbatch.options import Options
+from nbbatch.options import Options, merge
 from nbbatch.wire import keys
 
 SLEEP = "import time; print('running', flush=True); time.sleep(600)"
@@ -171,6 +171,26 @@ def test_what_was_asked_for_is_given(local):
     status = run(local, "pass", cpu=0.5, memory=64)[1]
 
     assert (status.given["cpu"], status.given["memory"], status.given["gpu"]) == (0.5, 64, 0)
+
+
+def test_options_that_mean_nothing_here():
+    """They fail nothing, and are named in one entry for the card."""
+    asked = merge(
+        {
+            "image": "python",
+            "iam_role": "role",
+            "privileged": True,
+            "max_swap": 1,
+            "host_volumes": "/data",
+            "log_driver": "awslogs",
+            "tags": {"a": "1"},
+        }
+    )
+
+    assert machine.given(asked, {})["not_applied"] == (
+        "not applied here: host_volumes, log_driver, max_swap, privileged"
+    )
+    assert "not_applied" not in machine.given(merge({"image": "python"}), {})
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,18 @@ from tests.integration.conftest import Notebook
 pytestmark = pytest.mark.usefixtures("local_session")
 
 
+def test_environment() -> None:
+    """Variables of the option reach the function; those of nbbatch stay its own."""
+
+    @batch(environment={"MODE": "fast", "EMPTY": ""})
+    def read() -> tuple[str | None, str | None]:
+        import os
+
+        return os.environ.get("MODE"), os.environ.get("EMPTY")
+
+    assert read() == ("fast", "")
+
+
 def test_arguments() -> None:
     """Positional, named and default arguments arrive, arrays among the defaults too."""
     weights = np.arange(3)

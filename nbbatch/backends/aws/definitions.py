@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _DAY = 86_400.0
 _KIND = "shapes"
+#: What to do where there is none of a name.
+NO_DEFINITION = "--job-definition NAME; aws batch describe-job-definitions lists them"
 
 
 class Definitions:
@@ -57,7 +59,7 @@ class Definitions:
             raise NotFoundError(
                 f"AWS Batch job definition {name} not found",
                 f"there is none of that name, or none that is ACTIVE, in {self._clients.region}",
-                "--job-definition NAME; aws batch describe-job-definitions lists them",
+                NO_DEFINITION,
             )
         return max(active, key=lambda definition: int(definition.get("revision", 0)))
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from nbbatch.backends.aws import checks, requests
 from nbbatch.backends.aws.cache import Cache
 from nbbatch.backends.aws.clients import Clients, on_aws
-from nbbatch.backends.aws.definitions import Definitions
+from nbbatch.backends.aws.definitions import NO_DEFINITION, Definitions
 from nbbatch.backends.aws.diagnosis import OURS
 from nbbatch.backends.aws.errors import VENDOR, definition_missing, translate, translated
 from nbbatch.backends.aws.queues import Queue, Queues
@@ -80,10 +80,12 @@ class BatchRunner:
         definition, request = self._requests(launch, queue)
         try:
             return self._start(definition, request)
-        except NotFoundError:
+        except NotFoundError as error:
             self._queues.forget(launch.options.queue)
-            self._definitions.forget(launch.options.job_definition or "")
-            raise
+            if not launch.options.job_definition or not definition_missing(error):
+                raise
+            self._definitions.forget(launch.options.job_definition)
+            raise NotFoundError(error.what, error.cause, NO_DEFINITION) from error
 
     def describe(self, ids: Sequence[str]) -> Mapping[str, Status]:
         """Return what Batch knows about jobs, 100 with each call; unknown ones are left out."""
