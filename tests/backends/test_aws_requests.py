@@ -615,6 +615,13 @@ def test_request_too_long():
     assert "--parameters" in caught.value.hint
 
 
+def test_too_many_dependencies():
+    """Twenty jobs are allowed; one more is refused here."""
+    assert len(submitted(depends_on=("id",) * 20)["dependsOn"]) == 20
+    with pytest.raises(LimitError, match="21, and AWS Batch takes 20"):
+        submitted(depends_on=("id",) * 21)
+
+
 REFUSED = {"onExitCode": "95", "action": "EXIT"}
 LAST = {"onReason": "*", "action": "EXIT"}
 

@@ -17,6 +17,7 @@ from nbbatch.backends.aws.requests.limits import (
 )
 from nbbatch.backends.aws.requests.linux import tmpfs_size
 from nbbatch.backends.aws.requests.retries import retry_strategy
+from nbbatch.errors import LimitError
 from nbbatch.wire import keys
 from nbbatch.worker.boot.bootstrap import brief_command
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from nbbatch.options import Options
 
 _NAME_LIMIT = 128
+_MOST_DEPENDENCIES = 20
 
 
 def submit_job(
@@ -63,7 +65,7 @@ def submit_job(
         **_given(options, queue),
     }
     if launch.depends_on:
-        request["dependsOn"] = [{"jobId": id_} for id_ in launch.depends_on]
+        request["dependsOn"] = _dependencies(launch.depends_on)
     request = extra.merged(request, options, extra.SUBMIT)
     extra.validate(request, options, extra.SUBMIT)
     _check(request, options)
@@ -93,6 +95,16 @@ def _given(options: Options, queue: Queue) -> Request:
         "tags": tags(options) or None,
     }
     return {name: value for name, value in found.items() if value is not None}
+
+
+def _dependencies(ids: tuple[str, ...]) -> list[dict[str, str]]:
+    if len(ids) > _MOST_DEPENDENCIES:
+        raise LimitError(
+            "the job depends on too many others",
+            f"they are {len(ids)}, and AWS Batch takes {_MOST_DEPENDENCIES}",
+            "name fewer with --depends-on: of jobs that follow each other the last is enough",
+        )
+    return [{"jobId": id_} for id_ in ids]
 
 
 def _of_tmpfs(options: Options) -> Mapping[str, str]:
