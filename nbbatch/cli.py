@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import os
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from nbbatch import __version__
+from nbbatch.doctor import report
 from nbbatch.errors import NbbatchError
 from nbbatch.follow import Follower, fitting_emitter, follow
 from nbbatch.listing import describe_settings, list_jobs
+from nbbatch.magics.line import parse_options
 from nbbatch.session import current_session, jobs
 
 __all__ = ["main"]
@@ -20,7 +24,10 @@ __all__ = ["main"]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code: 0, 1 where it failed, 2 for a wrong line."""
     parser = _parser()
-    parsed = parser.parse_args(arguments)
+    parsed, rest = parser.parse_known_args(arguments)
+    if rest and parsed.command is not _doctor:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    parsed.rest = rest
     command: Callable[[argparse.Namespace], int] = parsed.command
     try:
         return command(parsed)
@@ -59,6 +66,13 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("job", help="its id, the beginning or end of it, or its name")
         sub.set_defaults(command=command)
     commands.add_parser("config", help="show the settings").set_defaults(command=_config)
+    doctor = commands.add_parser(
+        "doctor",
+        help="look for what keeps jobs from running, and say what to type",
+        usage="nbbatch doctor [--queue NAME] [--gpu 1] [any other option of %%%%batch]",
+        allow_abbrev=False,
+    )
+    doctor.set_defaults(command=_doctor)
     return parser
 
 
@@ -95,6 +109,11 @@ def _attach(parsed: argparse.Namespace) -> int:
 def _config(parsed: argparse.Namespace) -> int:
     print(describe_settings())
     return 0
+
+
+def _doctor(parsed: argparse.Namespace) -> int:
+    options = parse_options(shlex.join(parsed.rest), "nbbatch doctor")
+    return 0 if report(options, functools.partial(print, end="", flush=True)) else 1
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """The frozen facts about a job that the layers above the wire pass to each other.
 
 A runner reports a `Status`; the watcher merges it with the job's own story into `JobFacts` and
-publishes them; widgets draw them. Nothing here does anything.
+publishes them; widgets draw them. A backend that examines itself reports `Finding`s. Nothing
+here does anything.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-__all__ = ["Gpu", "JobFacts", "Loss", "State", "Status", "Usage"]
+__all__ = ["Finding", "Gpu", "JobFacts", "Loss", "State", "Status", "Usage", "Verdict"]
 
 
 class State(str, Enum):
@@ -151,3 +152,41 @@ class JobFacts:
     def done(self) -> bool:
         """Whether nothing about the job will change any more."""
         return bool(self.outcome)
+
+
+class Verdict(str, Enum):
+    """What a finding means for jobs."""
+
+    OK = "ok"
+    #: Jobs run, and something about them may surprise.
+    WARNING = "warning"
+    #: Jobs can't run, or can't bring anything back.
+    WRONG = "wrong"
+    #: It could not be told.
+    SKIPPED = "skipped"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was examined, as ``nbbatch doctor`` shows it.
+
+    Attributes
+    ----------
+    name
+        What was examined, in a word or two.
+    found
+        How it is, one sentence.
+    cause
+        Why, where something is wrong or could not be told.
+    hint
+        What to type next, where there is something to do.
+    """
+
+    name: str
+    verdict: Verdict
+    found: str
+    cause: str = ""
+    hint: str = ""

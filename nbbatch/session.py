@@ -19,6 +19,7 @@ from nbbatch.facts import JobFacts, State, Status
 from nbbatch.futures.job import Job
 from nbbatch.futures.registry import Record, Registry
 from nbbatch.futures.tracker import Observer, Tracker, first_facts
+from nbbatch.futures.waiting import explained
 from nbbatch.futures.watcher import Watcher
 from nbbatch.options import Options, merge_defaults
 from nbbatch.wire import keys, parts, spec
@@ -119,7 +120,8 @@ class Session:
     def facts(self, records: Sequence[Record]) -> list[JobFacts]:
         """Return what is known now about jobs; the backend is asked about those that live."""
         live = [r.batch_job_id for r in records if r.batch_job_id and not r.outcome]
-        known = self.backend.runner.describe(live) if live else {}
+        runner = self.backend.runner
+        known = explained(runner, runner.describe(live), time.time()) if live else {}
         return [self._facts(record, known.get(record.batch_job_id)) for record in records]
 
     def _facts(self, record: Record, status: Status | None) -> JobFacts:

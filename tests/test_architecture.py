@@ -38,6 +38,7 @@ BELOW = {
     },
     "follow": {"facts", "futures", "widgets", "wire"},
     "listing": {"facts", "options", "session"},
+    "doctor": {"errors", "facts", "session", "worker"},
     "decorators": {"calling", "errors", "futures", "inside", "options"},
     "catching": set(),
     "calling": {"capture", "catching", "follow", "futures", "session", "wire"},
@@ -46,6 +47,7 @@ BELOW = {
         "calling",
         "capture",
         "catching",
+        "doctor",
         "errors",
         "follow",
         "futures",
@@ -55,7 +57,7 @@ BELOW = {
         "wire",
     },
     "notebook": {"errors"},
-    "cli": {"errors", "follow", "listing", "notebook", "session"},
+    "cli": {"doctor", "errors", "follow", "listing", "magics", "notebook", "session"},
 }
 
 #: The one place that may import a library, at any depth.

@@ -6,11 +6,11 @@ same contract suite.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from nbbatch.facts import Status
+from nbbatch.facts import Finding, Status
 from nbbatch.options import Options
 from nbbatch.wire.store import Store
 
@@ -94,6 +94,13 @@ class Runner(Protocol):
     def describe(self, ids: Sequence[str]) -> Mapping[str, Status]:
         """Return what is known about jobs, by the backend's ids; unknown ones are left out."""
 
+    def explain(self, ids: Sequence[str]) -> Mapping[str, str]:
+        """Return why jobs are RUNNABLE and not running, in a sentence or two, by their ids.
+
+        About jobs that `describe` has shown to be so; others, and those about which nothing is
+        known, are left out or have ``""``. May take as long as a few calls; never raises.
+        """
+
     def stop(self, ids: Sequence[str], reason: str) -> None:
         """Ask jobs to end (SIGTERM, then SIGKILL); those that have ended are passed over."""
 
@@ -106,11 +113,13 @@ class Runner(Protocol):
 
 @dataclass(frozen=True)
 class Backend:
-    """A store and a runner that know each other's jobs."""
+    """A store and a runner that know each other's jobs, and what can be told about both."""
 
     name: str
     store: ClientStore
     runner: Runner
+    #: Looks at all that jobs with such options need, one finding after the other; never raises.
+    examine: Callable[[Options], Iterator[Finding]]
 
 
 def masked(environment: Mapping[str, str], secret: frozenset[str]) -> dict[str, str]:

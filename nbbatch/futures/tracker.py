@@ -49,6 +49,8 @@ class Tracker:
         The latest; replaced, never changed.
     outcome, envelope
         Once there is one: what it says, and the sealed object that holds the values.
+    wait_reason
+        Why the job is still RUNNABLE, once somebody has asked.
     failure
         Why the story can't be read, where it can't: a broken seal, a store that refuses.
     """
@@ -68,6 +70,7 @@ class Tracker:
         self.envelope: Envelope | None = None
         self.failure: NbbatchError | None = None
         self.status: Status | None = None
+        self.wait_reason = ""
         self.cancelled_here = False
         self.awaited = False
         self._observers: list[Observer] = []
@@ -155,10 +158,14 @@ class Tracker:
             given={**self.facts.given, **status.given},
             started_at=self.facts.started_at or status.started_at,
             stopped_at=status.stopped_at or self.facts.stopped_at,
-            message=status.reason,
+            message=self._message(status),
             url=status.url or self.facts.url,
         )
         self.publish(facts)
+
+    def _message(self, status: Status) -> str:
+        waits = status.state is State.RUNNABLE and self.wait_reason
+        return self.wait_reason if waits else status.reason
 
     def publish(self, facts: JobFacts) -> None:
         """Replace the facts and tell the observers, if anything changed."""

@@ -10,6 +10,7 @@ from nbbatch.backends.base import Backend
 from nbbatch.errors import BackendError, NbbatchError, as_error
 from nbbatch.facts import Status
 from nbbatch.futures.tracker import Tracker
+from nbbatch.futures.waiting import Inquiry
 
 #: Seconds between two looks for new frames, on a directory and elsewhere.
 _LOOK = {"local": 0.01, "aws": 0.4}
@@ -58,6 +59,7 @@ class Watcher:
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
+        self._inquiry = Inquiry(backend.runner)
         self._ask = backend.runner.poll_seconds
         self._next_ask = 0.0
 
@@ -127,6 +129,7 @@ class Watcher:
             for watched in jobs:
                 status = statuses.get(watched.tracker.facts.batch_job_id)
                 self._guarded(watched, lambda w=watched, s=status: _take(w, s))  # type: ignore[misc]
+        self._inquiry.consider(watched.tracker for watched in jobs)
         self._ask = min(self._ask * 1.2, max(_ASK_MOST, self._backend.runner.poll_seconds))
         self._next_ask = time.monotonic() + self._ask
 

@@ -3,7 +3,7 @@
 ==============  ================================================================
 `line`          the line's grammar, derived from the table of options
 `cell`          ``%%batch``: capture, submit, follow, write the namespace
-`commands`      ``%batch jobs|logs|cancel|attach|config``
+`commands`      ``%batch jobs|logs|cancel|attach|config|doctor``
 `namespace`     the only place that writes the notebook's namespace
 ==============  ================================================================
 """

@@ -9,11 +9,12 @@ from functools import partial
 from typing import Any
 
 from nbbatch.catching import settle
+from nbbatch.doctor import report
 from nbbatch.errors import UsageError
 from nbbatch.follow import Detached, Follower, fitting_emitter, follow
 from nbbatch.listing import describe_settings, list_jobs
 from nbbatch.magics.cell import take_results
-from nbbatch.magics.line import help_text
+from nbbatch.magics.line import help_text, parse_options
 from nbbatch.magics.namespace import bind
 from nbbatch.session import current_session, jobs
 
@@ -86,6 +87,11 @@ def _config(shell: Any, words: list[str]) -> None:
     print(describe_settings())
 
 
+def _doctor(shell: Any, words: list[str]) -> None:
+    options = parse_options(shlex.join(words), "%batch doctor")
+    report(options, partial(print, end="", flush=True))
+
+
 def _help(shell: Any, words: list[str]) -> None:
     print("%%batch [options] above a cell:")
     print(help_text())
@@ -98,5 +104,6 @@ COMMANDS: Mapping[str, Callable[[Any, list[str]], Any]] = {
     "cancel": _cancel,
     "attach": _attach,
     "config": _config,
+    "doctor": _doctor,
     "help": _help,
 }

@@ -12,7 +12,7 @@ from typing import Any
 from nbbatch.errors import OptionError
 from nbbatch.options import option_named, table, unknown
 
-__all__ = ["CellLine", "help_text", "parse_line"]
+__all__ = ["CellLine", "help_text", "parse_line", "parse_options"]
 
 #: Flags of the cell alone: name, metavar or None for a switch, help.
 CELL_FLAGS: dict[str, tuple[str | None, str]] = {
@@ -73,6 +73,25 @@ def parse_line(line: str) -> CellLine:
         as_name=_name("--as", own["as"]) if "as" in own else None,
         dry_run="dry-run" in own,
     )
+
+
+def parse_options(line: str, command: str) -> dict[str, Any]:
+    """Read a line that has a job's options and none of a cell's, as that of ``%batch doctor``.
+
+    Raises
+    ------
+    OptionError
+        As for `parse_line`, or a flag of the cell alone.
+    """
+    parsed = parse_line(line)
+    if parsed != CellLine(options=parsed.options):
+        flags = ", ".join(f"--{name}" for name in CELL_FLAGS)
+        raise OptionError(
+            f"{command} takes the options of a job alone",
+            f"{flags} say what a cell does",
+            f"{command} --queue my-queue --gpu 1, for example",
+        )
+    return parsed.options
 
 
 def _put(target: dict[str, Any], name: str, value: str, flag: str) -> None:

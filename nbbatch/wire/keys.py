@@ -10,6 +10,7 @@ Layout under the root of a store::
     jobs/<job>/frames/<attempt>/<n>  the job's story, sealed, numbered from 0
     jobs/<job>/outcome/<attempt>     what became of it, sealed
     jobs/<job>/files/<name>          whatever the job itself keeps (checkpoints)
+    probe/<word>                     what `nbbatch doctor` writes, reads and removes
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ ENV_BATCH_MAIN_NODE_ADDRESS = "AWS_BATCH_JOB_MAIN_NODE_PRIVATE_IPV4_ADDRESS"
 
 JOBS = "jobs/"
 BLOBS = "blobs/"
+PROBES = "probe/"
 
 _JOB_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{8}")
 
@@ -103,3 +105,7 @@ def outcome(job: str, attempt: int) -> str:
 
 def file(job: str, name: str) -> str:
     return f"{JOBS}{job}/files/{name}"
+
+
+def probe(word: str) -> str:
+    return f"{PROBES}{word}"

@@ -59,6 +59,8 @@ class BatchServer:
         Queues that have a scheduling policy.
     secrets
         What a container is given, by the ``valueFrom`` of its definition's ``secrets``.
+    facts
+        Of compute environments by name, beside or in the place of their usual ones.
     least_timeout
         What Batch takes at least, in seconds.
     """
@@ -70,6 +72,7 @@ class BatchServer:
         self.resources: dict[str, dict[str, Any]] = {}
         self.policies: set[str] = set()
         self.secrets: dict[str, str] = {}
+        self.facts: dict[str, dict[str, Any]] = {}
         self.least_timeout = 60
         self.definitions: dict[str, list[dict[str, Any]]] = {}
         self.jobs: dict[str, Job] = {}
@@ -168,8 +171,17 @@ class BatchServer:
             found.append(
                 {**facts, "computeResources": resources, "containerOrchestrationType": kind}
             )
+        known = [{**one, **self.facts.get(one["computeEnvironmentName"], {})} for one in found]
         # In no order: the queue has the order.
-        return {"computeEnvironments": found[::-1]}
+        return {"computeEnvironments": known[::-1]}
+
+    def _getjobqueuesnapshot(self, body: dict[str, Any]) -> dict[str, Any]:
+        queue = body["jobQueue"].rpartition("/")[2]
+        _refuse_unless(queue in self.queues, f"JobQueue {body['jobQueue']} does not exist.")
+        jobs = [job.describe() for job in self.jobs.values() if job.status == "RUNNABLE"]
+        mine = [job for job in jobs if job["jobQueue"].endswith(f"/{queue}")]
+        first = [{"jobArn": j["jobArn"], "earliestTimeAtPosition": _now()} for j in mine[:100]]
+        return {"frontOfQueue": {"jobs": first, "lastUpdatedAt": _now()}}
 
     def _registerjobdefinition(self, body: dict[str, Any]) -> dict[str, Any]:
         name = body["jobDefinitionName"]

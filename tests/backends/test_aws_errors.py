@@ -28,13 +28,15 @@ CALLS = {
     ),
     "batch": (
         "RegisterJobDefinition SubmitJob DescribeJobs ListJobs TerminateJob CancelJob "
-        "DescribeJobQueues DescribeComputeEnvironments"
+        "DescribeJobQueues DescribeComputeEnvironments GetJobQueueSnapshot"
     ),
     "logs": "GetLogEvents",
     "secretsmanager": "DescribeSecret GetSecretValue",
     "ssm": "GetParameter",
     "sts": "AssumeRole AssumeRoleWithWebIdentity AssumeRoleWithSAML GetCallerIdentity",
     "sso": "GetRoleCredentials",
+    "iam": "GetRole SimulatePrincipalPolicy",
+    "ecr": "BatchGetImage GetDownloadUrlForLayer",
 }
 
 #: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html, the list of error codes.

@@ -84,6 +84,8 @@ class NoRunner:
         """Know nothing."""
         return {}
 
+    explain = describe
+
 
 def work() -> Work:
     """Return the cell."""

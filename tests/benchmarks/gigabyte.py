@@ -18,6 +18,7 @@ import os
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -159,7 +160,7 @@ def main() -> None:
         with s3(folder) as aws:
             store = aws.store
             runner = LocalRunner(folder / "home", store)
-            measure("s3", Backend("local", store, runner))
+            measure("s3", replace(aws, name="local", runner=runner))
 
 
 if __name__ == "__main__":

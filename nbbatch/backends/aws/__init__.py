@@ -11,6 +11,13 @@
 `queues`        where a queue's jobs run
 `environments`  what its compute environments tell
 `definitions`   job definitions that are not ours
+`places`        a queue as it is at this moment
+`fitting`       whether a request can be placed in a compute environment
+`families`      what the names of instance types tell
+`instances`     what EC2 tells about them
+`waiting`       why a job waits
+`explaining`    the questions behind that
+`doctor`        what can be told about the whole account
 `cache`         what was true yesterday, on disk
 `submit`        a job is submitted once, whatever the network does
 `status`        Batch's description of a job as a `Status`
@@ -26,9 +33,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from nbbatch.backends.base import Backend
+    from nbbatch.facts import Finding
+    from nbbatch.options import Options
 
 __all__ = ["aws_backend"]
 
@@ -70,4 +80,12 @@ def aws_backend(
 
     clients = Clients(region, profile, endpoint_url)
     store = S3ClientStore(s3_root, clients)
-    return Backend("aws", store, BatchRunner(clients, cache_dir, registry=registry))
+    runner = BatchRunner(clients, cache_dir, registry=registry)
+
+    def examine(options: Options) -> Iterator[Finding]:
+        # Seldom asked for, and as large as all the rest.
+        from nbbatch.backends.aws import doctor
+
+        return doctor.examine(doctor.Subject(clients, store, runner, options))
+
+    return Backend("aws", store, runner, examine)

@@ -31,6 +31,10 @@ _COMMON = Config(
 )
 #: What is not idempotent is sent once: `submit` knows what an error means and what to do then.
 _ONCE = _COMMON.merge(Config(retries={"mode": "standard", "total_max_attempts": 1}))
+#: For what is nice to know: two tries, and no long wait for an answer.
+_BRIEF = _COMMON.merge(
+    Config(retries={"mode": "standard", "total_max_attempts": 2}, read_timeout=15)
+)
 
 _AWS_HOST = re.compile(r"https://([a-z0-9-]+\.)*amazonaws\.com(\.cn)?")
 _MOVED = frozenset({301, 302, 307})
@@ -109,6 +113,28 @@ class Clients:
         """For parameters of a region: of the one in use, if none is named."""
         client: SSMClient = self._regional("ssm", region)
         return client
+
+    def other(self, service: str, region: str = "") -> Any:
+        """Return the client of a service that is only looked at: its answers are a help, no need.
+
+        Parameters
+        ----------
+        service
+            As boto3 names it: ``sts``, ``iam``, ``ecr``, ``ec2``.
+        region
+            Where it is, if not in the region of all others.
+        """
+        return self._client(f"{service} {region}", service, _BRIEF, region_name=region)
+
+    @property
+    def credentials(self) -> Any:
+        """What botocore has found to sign with, None for nothing."""
+        with self._lock, translated("no credentials can be had"):
+            return self._opened().get_credentials()
+
+    def regions(self) -> list[str]:
+        """Return the regions that have Batch, as far as this botocore knows."""
+        return list(self._opened().get_available_regions("batch"))
 
     @property
     def custom_s3_endpoint(self) -> str | None:

@@ -19,6 +19,7 @@ ACCESS = """
     CrossLocationLoggingProhibited DecryptionFailure Forbidden InvalidKeyId InvalidPayer
     InvalidRegion NotAuthorized NotSignedUp OptInRequired RegionDisabledException
     UnauthorizedAccess UnauthorizedAccessError UnauthorizedOperation UnexpectedIPError 403
+    LayerInaccessibleException
 """
 
 NOT_FOUND = """
@@ -29,6 +30,8 @@ NOT_FOUND = """
     ObjectLockConfigurationNotFoundError OwnershipControlsNotFoundError ParameterNotFound
     ParameterVersionNotFound ResourceNotFound ResourceNotFoundException
     ServerSideEncryptionConfigurationNotFoundError 404
+    ImageNotFoundException LayersNotFoundException NoSuchEntity
+    NoSuchPublicAccessBlockConfiguration RepositoryNotFoundException
 """
 
 REGION = """
@@ -56,6 +59,7 @@ INVALID = """
     RequestTorrentOfBucketError TagPolicyException UnexpectedContent UnknownOperationException
     UnresolvableGrantByEmailAddress UnsupportedArgument UnsupportedMediaType
     UserKeyMustBeSpecified ValidationError ValidationException 400 405 411 416 501
+    InvalidInput PolicyEvaluation
 """
 
 LIMIT = """
@@ -95,6 +99,7 @@ SERVICE = """
     IDPCommunicationError IDPCommunicationErrorException InternalError InternalFailure
     InternalServerError InternalServerException InternalServiceError ServerException
     ServiceException ServiceFailure ServiceUnavailable ServiceUnavailableException 500 502 503 504
+    UnableToGetUpstreamImageException UnableToGetUpstreamLayerException
 """
 
 CREDENTIAL_EXCEPTIONS = """

@@ -38,9 +38,9 @@ def facts(queue: Mapping[str, Any], found: Sequence[Mapping[str, Any]]) -> Facts
         kind = queue.get("jobQueueType")
         return Facts((_QUEUE_TYPES.get(kind or "", kind or "no compute environment"),), None, ())
     sizes = [_vcpus(environment) for environment in used]
-    processors = [_processor(environment) for environment in used]
+    processors = [processor(environment) for environment in used]
     return Facts(
-        tuple(_platform(environment) for environment in used),
+        tuple(platform(environment) for environment in used),
         None if None in sizes else max(size for size in sizes if size is not None),
         () if "" in processors else tuple(dict.fromkeys(processors)),
     )
@@ -57,7 +57,8 @@ def _used(queue: Mapping[str, Any], found: Sequence[Mapping[str, Any]]) -> list[
     return enabled or known
 
 
-def _platform(environment: Mapping[str, Any]) -> str:
+def platform(environment: Mapping[str, Any]) -> str:
+    """Return where its jobs run: EC2, SPOT, FARGATE, FARGATE_SPOT, EKS, ..."""
     if environment.get("containerOrchestrationType") == "EKS":
         return "EKS"
     # An unmanaged one has no resources of its own to tell; it is ECS on EC2.
@@ -70,7 +71,8 @@ def _vcpus(environment: Mapping[str, Any]) -> int | None:
     return int(size) if size else None
 
 
-def _processor(environment: Mapping[str, Any]) -> str:
+def processor(environment: Mapping[str, Any]) -> str:
+    """Return X86_64 or ARM64, ``""`` where its instances don't tell."""
     types = (environment.get("computeResources") or {}).get("instanceTypes") or ()
     if not types:
         return ""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import botocore.exceptions as vendor
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 from urllib3.exceptions import HTTPError
 
 from nbbatch.backends.aws import codes
@@ -41,8 +42,8 @@ if TYPE_CHECKING:
 
 Kind = type[NbbatchError]
 
-#: What botocore, or urllib3 below it, raises.
-VENDOR = (BotoCoreError, ClientError, HTTPError)
+#: What botocore, or urllib3 below it, raises; an answer that is none is no `BotoCoreError`.
+VENDOR = (BotoCoreError, ClientError, HTTPError, ResponseParserError)
 
 CODES: dict[str, Kind] = {
     code: kind
@@ -117,6 +118,7 @@ MESSAGES = (
 
 EXCEPTIONS: dict[type[BaseException], Kind] = {
     HTTPError: UnreachableError,
+    ResponseParserError: ServiceError,
     BotoCoreError: InvalidRequestError,
     **{
         getattr(vendor, name): kind

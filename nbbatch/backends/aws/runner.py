@@ -14,10 +14,12 @@ from nbbatch.backends.aws.clients import Clients, on_aws
 from nbbatch.backends.aws.definitions import NO_DEFINITION, Definitions
 from nbbatch.backends.aws.diagnosis import OURS
 from nbbatch.backends.aws.errors import VENDOR, definition_missing, translate, translated
+from nbbatch.backends.aws.explaining import Explainer
 from nbbatch.backends.aws.queues import Queue, Queues
 from nbbatch.backends.aws.secrets import Secrets
 from nbbatch.backends.aws.status import log_stream, status
 from nbbatch.backends.aws.submit import Submitter
+from nbbatch.backends.aws.waiting import Wait, wait_of
 from nbbatch.backends.base import Call, Launch, masked
 from nbbatch.errors import ConfigurationError, NbbatchError, NotFoundError, OptionError
 from nbbatch.wire import keys
@@ -64,6 +66,8 @@ class BatchRunner:
         self._registry = registry
         self._path = Path(cache_dir) / "aws.json"
         self._submitter = Submitter(clients, sleep)
+        #: Jobs that waited when they were last described, by their ids.
+        self._waits: dict[str, Wait] = {}
 
     def check(self, options: Options) -> None:
         """Refuse options that Batch or the queue can't honour; asks about a queue once a day."""
@@ -90,7 +94,11 @@ class BatchRunner:
     def describe(self, ids: Sequence[str]) -> Mapping[str, Status]:
         """Return what Batch knows about jobs, 100 with each call; unknown ones are left out."""
         place = self._clients.region if on_aws(self._clients.batch.meta.endpoint_url) else ""
-        return {job["jobId"]: status(job, place) for job in self._jobs(ids)}
+        return {job["jobId"]: status(self._noted(job), place) for job in self._jobs(ids)}
+
+    def explain(self, ids: Sequence[str]) -> Mapping[str, str]:
+        """Say why jobs wait: nothing is asked about them again, only about their queues."""
+        return self._explainer.explain(self._waits[id_] for id_ in ids if id_ in self._waits)
 
     def stop(self, ids: Sequence[str], reason: str) -> None:
         """Cancel jobs that wait and terminate those that run."""
@@ -152,8 +160,8 @@ class BatchRunner:
             shape = known or requests.own_shape(launch.options, queue)
             return {}, requests.submit_job(launch, queue, named, shape)
         options = self._secrets.resolved(launch.options, ask=ask)
-        image = requests.with_registry(options.image, self._registry)
-        definition = requests.job_definition(replace(options, image=image), queue)
+        options = replace(options, image=self.image(options))
+        definition = requests.job_definition(options, queue)
         return definition, requests.submit_job(launch, queue, definition["jobDefinitionName"])
 
     def _start(self, definition: requests.Request, request: requests.Request) -> str:
@@ -189,6 +197,32 @@ class BatchRunner:
     @functools.cached_property
     def _secrets(self) -> Secrets:
         return Secrets(self._clients, self._cache)
+
+    def image(self, options: Options) -> str:
+        """Return the image in full, as jobs will have it."""
+        return requests.with_registry(options.image, self._registry)
+
+    @property
+    def queues(self) -> Queues:
+        """Where the jobs of queues run, as remembered."""
+        return self._queues
+
+    @property
+    def cache(self) -> Cache:
+        """What else is remembered about this account and region."""
+        return self._cache
+
+    @functools.cached_property
+    def _explainer(self) -> Explainer:
+        return Explainer(self._clients, self._cache)
+
+    def _noted(self, job: dict[str, Any]) -> dict[str, Any]:
+        """Keep what explains a wait for as long as the job waits."""
+        if job["status"] == "RUNNABLE":
+            self._waits[job["jobId"]] = wait_of(job)
+        else:
+            self._waits.pop(job["jobId"], None)
+        return job
 
     def _register(self, definition: requests.Request) -> bool:
         certain = self._submitter.register(definition)

@@ -6,6 +6,7 @@
 `secrets`       what Batch would give to a job, read here
 `machine`       what this machine can give to a job
 `errors`        what the operating system refuses
+`examination`   what can be told about this machine
 `workers`       the worker's zip, unpacked once
 `supervisor`    the script that runs beside each job
 `supervise`     its parts
@@ -14,13 +15,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from nbbatch.backends.base import Backend
 from nbbatch.backends.local.errors import as_backend_errors
 from nbbatch.backends.local.runner import GRACE, LocalRunner
 from nbbatch.backends.local.secrets import ReadSecrets, no_secrets
+from nbbatch.facts import Finding
+from nbbatch.options import Options
 from nbbatch.wire import keys
 from nbbatch.wire.store import Buffer, Kept
 from nbbatch.worker.stores.vouching import VouchingDirectory
@@ -79,4 +82,12 @@ def local_backend(home: Path, grace: float = GRACE, secrets: ReadSecrets = no_se
         Reads secrets, by their sources.
     """
     store = LocalStore(str(home / "store"))
-    return Backend("local", store, LocalRunner(home, store, grace, secrets))
+    runner = LocalRunner(home, store, grace, secrets)
+
+    def examine(options: Options) -> Iterator[Finding]:
+        # Seldom asked for, and it needs modules that no job needs.
+        from nbbatch.backends.local import examination
+
+        return examination.examine(home, store, runner, options)
+
+    return Backend("local", store, runner, examine)

@@ -85,12 +85,22 @@ class LocalRunner:
         found = {id_: self._describe(id_) for id_ in ids}
         return {id_: status for id_, status in found.items() if status is not None}
 
+    def explain(self, ids: Sequence[str]) -> Mapping[str, str]:
+        """Say why jobs wait; here nothing does, for there is no queue."""
+        return {}
+
     def stop(self, ids: Sequence[str], reason: str) -> None:
         """Ask jobs to end; see `nbbatch.backends.base.Runner.stop`."""
         with as_backend_errors():
             for id_, status in self.describe(ids).items():
                 if not status.state.final:
                     self._folder(id_).stop(reason)
+
+    def forget(self, id_: str) -> None:
+        """Leave nothing on disk of a job that has ended."""
+        status = self._describe(id_)
+        if status is not None and status.state.final:
+            self._folder(id_).remove()
 
     def log(self, id_: str) -> Iterator[str]:
         """Yield the lines of the last attempt's output."""
