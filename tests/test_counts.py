@@ -173,9 +173,11 @@ def test_a_warm_submit_with_secrets(wire: Wire, tmp_path: Path) -> None:
 
 def test_options_cost_nothing(wire: Wire) -> None:
     """Secrets, tags, volumes and whatever else: a warm submit is one write and one call."""
+    arn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:db-AbCdEf"
+    wire.rig.batch.secrets = {arn: "pa55"}
     options = {
         "execution_role": aws_rig.EXECUTION_ROLE,
-        "secrets": {"DB": "arn:aws:secretsmanager:us-east-1:123456789012:secret:db"},
+        "secrets": {"DB": arn},
         "tags": {"team": "ml"},
         "environment": {"MODE": "fast"},
         "use_tmpfs": True,

@@ -70,6 +70,7 @@ VALUES: dict[str, list[Any]] = {
         {f"V{n}": "ü" for n in range(99)},
     ],
     "secrets": ["A=b", ["x", "B=ssm:/y"], "C=" + ROLE],
+    "allow_override": [True],
     "privileged": [True, False],
     "user": ["me", "1000", "1000:100", "1:x"],
     "readonly_root": [True, False],

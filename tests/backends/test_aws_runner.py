@@ -128,18 +128,18 @@ def test_requests_arrive_as_built(rig, runner):
 
 def test_plan_of_many_options(rig, runner):
     """The plan shows where a secret lies, and no value of one."""
+    arn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:db-AbCdEf"
     job = launch(
-        secrets={"DB": "db#password"},
+        secrets={"DB": f"{arn}#password"},
         execution_role=EXECUTION_ROLE,
         tags={"team": "ml"},
         environment={"NBBATCH_KEY": "secret-key", "MODE": "fast"},
     )
     runner.check(job.options)
     register, submit = runner.plan(job)
-    arn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:db:password::"
 
     assert register.parameters["containerProperties"]["secrets"] == [
-        {"name": "DB", "valueFrom": arn}
+        {"name": "DB", "valueFrom": f"{arn}:password::"}
     ]
     assert submit.parameters["containerOverrides"]["environment"] == [
         {"name": "MODE", "value": "fast"},
