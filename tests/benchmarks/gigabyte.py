@@ -1,4 +1,6 @@
-"""A large array into a job and another one back: ``python tests/benchmarks/gigabyte.py [MiB]``.
+"""A large array into a job and another one back.
+
+``python tests/benchmarks/gigabyte.py [MiB] [local | s3]``
 
 Beside it, in the same run and the same process, the same bytes plainly written to the same store
 and read back, by the same code but without digests, seals, pickles and a job. That is one upload
@@ -14,29 +16,37 @@ process has before (a job with a tiny array), less the two arrays that it must h
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from first_line import s3
+from first_line import KEYS, REGION
+from standin import standin
 from timing import heading, show
 
 from nbbatch import batch
+from nbbatch.backends.aws import aws_backend
 from nbbatch.backends.base import Backend
 from nbbatch.backends.local import local_backend
 from nbbatch.backends.local.runner import LocalRunner
 from nbbatch.session import Session, current_session
 from nbbatch.wire import digest
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 ROUNDS = 5
 MIB = 1 << 20
 #: Numbers in a page of memory, at least.
 PAGE = 512
 SIZE = int(sys.argv[1]) if len(sys.argv) > 1 else 1024
+ONLY = sys.argv[2:]
 
 
 @batch(memory=4 * SIZE + 2000)
@@ -150,17 +160,34 @@ def measure(name: str, backend: Backend) -> None:
     show(f"{name}: worker's memory above two arrays", extra, "MiB")
 
 
+@contextlib.contextmanager
+def s3(folder: Path) -> Iterator[Backend]:
+    """Yield what runs jobs on this machine over S3, that is its stand-in, with TLS."""
+    with standin(folder) as (address, certificate):
+        os.environ.update(
+            KEYS, AWS_ENDPOINT_URL=address, AWS_DEFAULT_REGION=REGION, AWS_CA_BUNDLE=certificate
+        )
+        aws = aws_backend(
+            s3_root="s3://bucket/root",
+            region=REGION,
+            profile=None,
+            endpoint_url=None,
+            cache_dir=folder,
+        )
+        yield replace(aws, name="local", runner=LocalRunner(folder / "home", aws.store))
+
+
 def main() -> None:
-    """Measure on a directory and on S3 (moto, in a process of its own, on loopback)."""
+    """Measure on a directory and on S3's stand-in, in a process of its own, on loopback."""
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         os.environ.update(NBBATCH_HOME=str(folder / "home"), NBBATCH_BACKEND="local")
         heading(f"an array of {SIZE} MiB in and another one out")
-        measure("local", local_backend(folder / "home"))
-        with s3(folder) as aws:
-            store = aws.store
-            runner = LocalRunner(folder / "home", store)
-            measure("s3", replace(aws, name="local", runner=runner))
+        if "s3" not in ONLY:
+            measure("local", local_backend(folder / "home"))
+        if "local" not in ONLY:
+            with s3(folder) as backend:
+                measure("s3", backend)
 
 
 if __name__ == "__main__":
