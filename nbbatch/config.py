@@ -117,40 +117,45 @@ def _home(arguments: Mapping[str, Any]) -> dict[str, str]:
     return {"NBBATCH_HOME": str(arguments["home"])} if arguments.get("home") else {}
 
 
-#: A layer: a name for people, and how it says a setting by its name and variables.
-_Layer = tuple[str, Mapping[str, Any]]
+#: A layer: values by the setting's name, each with where it was said.
+_Layer = Mapping[str, tuple[Any, str]]
 
 
 def _layers(arguments: Mapping[str, Any], environ: Mapping[str, str], home: Path) -> list[_Layer]:
     """Return the layers, the first that has a setting wins; keys are setting names."""
+    path = home / "config.toml"
     return [
-        ("configure()", {k: v for k, v in arguments.items() if v is not None}),
-        ("environment", _from_variables(environ)),
-        (str(home / "config.toml"), _from_file(home / "config.toml", environ)),
-        *_metaflow(environ),
+        _said({k: v for k, v in arguments.items() if v is not None}, "configure()"),
+        _from_variables(environ),
+        _said(_from_file(path, environ), str(path)),
+        _from_metaflow(environ),
     ]
 
 
-def _from_variables(values: Mapping[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def _said(values: Mapping[str, Any], where: str) -> _Layer:
+    return {name: (value, where) for name, value in values.items()}
+
+
+def _from_variables(values: Mapping[str, Any]) -> _Layer:
+    found: dict[str, tuple[Any, str]] = {}
     for name, variables in _VARIABLES.items():
         for variable in variables:
             if not variable.startswith(metaflow.PREFIX) and values.get(variable):
-                found.setdefault(name, values[variable])
+                found.setdefault(name, (values[variable], variable))
     return found
 
 
-def _metaflow(environ: Mapping[str, str]) -> list[_Layer]:
-    """Return Metaflow's settings by where they are, each from the first of its variables."""
+def _from_metaflow(environ: Mapping[str, str]) -> _Layer:
+    """Return Metaflow's settings, each from the first of its variables."""
     values = metaflow.settings(environ)
-    layers: dict[str, dict[str, Any]] = {"environment": {}, "Metaflow's configuration": {}}
+    found: dict[str, tuple[Any, str]] = {}
     for name, variables in _VARIABLES.items():
         said = next((variable for variable in variables if variable in values), None)
         # As in Metaflow, an empty variable hides what stands behind it.
         if said is not None and values[said] not in (None, ""):
-            place = "environment" if said in environ else "Metaflow's configuration"
-            layers[place][name] = values[said]
-    return list(layers.items())
+            where = said if said in environ else f"{said} in Metaflow's configuration"
+            found[name] = (values[said], where)
+    return found
 
 
 def _from_file(path: Path, environ: Mapping[str, str]) -> dict[str, Any]:
@@ -196,10 +201,10 @@ class _Found:
         return values
 
     def _take(self, name: str) -> Any:
-        for source, values in self._layers:
-            if name in values:
-                self.sources[name] = source
-                return values[name]
+        for layer in self._layers:
+            if name in layer:
+                value, self.sources[name] = layer[name]
+                return value
         return None
 
 

@@ -57,7 +57,7 @@ def test_order_of_sources(home: Path) -> None:
         "iam_role": "from-argument",
         "memory": 2048,
     }
-    assert settings.sources["queue"] == "environment"
+    assert settings.sources["queue"] == "NBBATCH_QUEUE"
 
 
 def test_profiles(home: Path) -> None:
