@@ -8,59 +8,6 @@ from nbbatch.errors import OptionError
 from nbbatch.options import Options, merge, merge_defaults, option_named, table
 
 
-@pytest.mark.parametrize(
-    ("name", "typed", "taken"),
-    [
-        ("cpu", "4", 4.0),
-        ("cpu", 0.25, 0.25),
-        ("gpu", "1", 1),
-        ("memory", "16000", 16000),
-        ("memory", "16G", 16384),
-        ("memory", "1.5 GiB", 1536),
-        ("memory", 512, 512),
-        ("timeout", "90", 90),
-        ("timeout", "2h", 7200),
-        ("retries", "3", 3),
-        ("image", " python:3.12 ", "python:3.12"),
-        ("name", "train_1", "train_1"),
-    ],
-)
-def test_values_are_taken(name: str, typed: object, taken: object) -> None:
-    """What a person types becomes a value of the option's kind."""
-    assert option_named(name).take(typed) == taken
-
-
-@pytest.mark.parametrize(
-    ("name", "typed"),
-    [
-        ("cpu", "0"),
-        ("cpu", "-1"),
-        ("cpu", "nan"),
-        ("cpu", "inf"),
-        ("cpu", True),
-        ("cpu", "four"),
-        ("gpu", "1.5"),
-        ("gpu", -1),
-        ("memory", "lots"),
-        ("memory", "0"),
-        ("memory", "16X"),
-        ("timeout", "soon"),
-        ("image", ""),
-        ("name", "a b"),
-        ("name", "x" * 129),
-        ("retries", 10),
-    ],
-)
-def test_values_are_refused(name: str, typed: object) -> None:
-    """A wrong value gets an error that names the option, the value and an example."""
-    with pytest.raises(OptionError) as caught:
-        merge({name: typed})
-
-    assert name in caught.value.what
-    assert caught.value.cause
-    assert f"--{name}" in caught.value.hint
-
-
 def test_unknown_option_names_the_nearest() -> None:
     """A typing error is answered with the option that was meant."""
     with pytest.raises(OptionError, match="did you mean --memory"):
@@ -81,6 +28,14 @@ def test_texts_by_name_of_all_layers_are_taken_together() -> None:
     assert merged.tags == {"a": "1", "b": "3"}
 
 
+def test_together_they_stay_within_the_limits() -> None:
+    """What two layers may hold each may be too many together."""
+    layers = [{"tags": {f"{layer}{i}": "" for i in range(30)}} for layer in "ab"]
+
+    with pytest.raises(OptionError, match="these are 60"):
+        merge(*layers)
+
+
 def test_trainium_and_inferentia_exclude_each_other() -> None:
     """Both are Neuron devices; the error names them."""
     with pytest.raises(OptionError, match="inferentia = 1 and trainium = 2"):
@@ -93,11 +48,11 @@ def test_defaults_are_metaflows() -> None:
 
 
 def test_every_option_explains_itself() -> None:
-    """Each has a flag, an example that it takes itself, and a help text."""
+    """Each has a help text, is found by its flag, and says what it takes."""
     for option in table():
-        assert option.take(option.metavar) is not None
         assert option.help
-        assert option_named(option.flag).name == option.name
+        assert option_named(option.flag) == option
+        assert option.check.says
 
 
 def test_what_the_configuration_says_of_definitions_is_for_our_own() -> None:

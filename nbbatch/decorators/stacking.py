@@ -202,13 +202,14 @@ def timeout(seconds: Number = 0, minutes: Number = 0, hours: Number = 0) -> Dict
 
 def _number(argument: str, value: object) -> float:
     try:
-        return kinds.minutes(value)
+        found: float = kinds.minutes(value)
     except kinds.Refused:
         raise OptionError(
             f"{argument} = {value!r} of @timeout can't be used",
             f"{argument} takes a number, 0 or more",
             "for example @timeout(minutes=10)",
         ) from None
+    return found
 
 
 @_decorator('@catch(var="problem")', catch="var")

@@ -27,4 +27,11 @@ def register(shell: Any) -> None:
 
         return run_cell(shell, line, cell)
 
+    def describe() -> str:
+        from nbbatch.magics.line import help_text
+
+        return help_text()
+
+    # IPython asks for it on ``%%batch?``.
+    batch.getdoc = describe  # type: ignore[attr-defined]
     shell.register_magic_function(batch, "line_cell", "batch")

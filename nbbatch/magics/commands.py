@@ -93,9 +93,8 @@ def _doctor(shell: Any, words: list[str]) -> None:
 
 
 def _help(shell: Any, words: list[str]) -> None:
-    print("%%batch [options] above a cell:")
     print(help_text())
-    print("%batch " + " | ".join(COMMANDS))
+    print("\n%batch " + " | ".join(COMMANDS))
 
 
 COMMANDS: Mapping[str, Callable[[Any, list[str]], Any]] = {

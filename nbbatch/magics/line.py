@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import shlex
+import textwrap
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from nbbatch.errors import OptionError
-from nbbatch.options import option_named, table, unknown
+from nbbatch.options import Option, option_named, table, unknown
 
 __all__ = ["CellLine", "help_text", "parse_line", "parse_options"]
 
@@ -199,11 +200,44 @@ def _name(flag: str, word: str) -> str:
     return word
 
 
+#: Of the help's lines: their width, and where what an option means begins.
+_WIDTH, _COLUMN = 96, 32
+_HEAD = """\
+%%batch OPTIONS above a cell runs it as a job, as if it had run here.
+@batch(...) above a function takes the same options: shared_memory=1024 is --shared-memory 1024."""
+
+
 def help_text() -> str:
-    """Describe every flag, for ``%%batch?`` and ``%batch help``."""
-    rows = [(option.example, option.help) for option in table()]
-    rows += [
-        (f"--{name} {metavar}" if metavar else f"--{name}", text)
-        for name, (metavar, text) in CELL_FLAGS.items()
-    ]
-    return "\n".join(f"  {flag:<34}  {text}" for flag, text in rows)
+    """Describe every flag, for ``%%batch?`` and ``%batch help``: the commonest group first."""
+    groups: dict[str, list[str]] = {}
+    for option in table():
+        groups.setdefault(option.group, []).extend(_row(_shown(option), _meaning(option)))
+    own = [line for name in CELL_FLAGS for line in _row(_own_flag(name), CELL_FLAGS[name][1])]
+    first, *rest = groups.items()
+    blocks = [first, ("Of the cell", own), *rest]
+    return "\n\n".join([_HEAD, *("\n".join([f"{name}:", *lines]) for name, lines in blocks)])
+
+
+def _shown(option: Option) -> str:
+    return option.flag.replace("--", "--[no-]", 1) if option.switch else option.example
+
+
+def _own_flag(name: str) -> str:
+    metavar = CELL_FLAGS[name][0]
+    return f"--{name} {metavar}" if metavar else f"--{name}"
+
+
+def _meaning(option: Option) -> str:
+    default = option.shown_default
+    notes = [default and f"{default} by default", option.only]
+    return "; ".join([option.help, *filter(None, notes)])
+
+
+def _row(flag: str, meaning: str) -> list[str]:
+    """Return the lines of one flag; a long one has a line of its own."""
+    indent = " " * _COLUMN
+    lines = textwrap.wrap(meaning, _WIDTH - _COLUMN)
+    head = f"  {flag}"
+    if len(head) > _COLUMN - 2:
+        return [head, *(indent + line for line in lines)]
+    return [head.ljust(_COLUMN) + lines[0], *(indent + line for line in lines[1:])]

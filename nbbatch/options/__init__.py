@@ -4,6 +4,7 @@
 `kinds`         what an option takes: single values
 `collections`   what an option takes: several values, from a line or from Python
 `sources`       where secrets come from
+`places`        what becomes of each option on AWS Batch, and where it has an effect
 `row`           `Option`: what is known about one of them
 `table`         `Options`, the table itself
 `merging`       layers of values to one frozen `Options`

@@ -65,7 +65,8 @@ def merge(*layers: Mapping[str, object]) -> Options:
             if option.name not in values:
                 values[option.name] = option.take(value)
             elif option.combined:
-                values[option.name] = {**option.take(value), **values[option.name]}
+                both = {**option.take(value), **values[option.name]}
+                values[option.name] = option.take(both)
     return _checked(Options(**values))
 
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any, Dict, Iterator, Mapping, Tuple
 
 from nbbatch.options.collections import check_variable, items
-from nbbatch.options.kinds import Refused
+from nbbatch.options.kinds import Refused, kind
 
 SECRETS_MANAGER = "secretsmanager"
 SYSTEMS_MANAGER = "ssm"
@@ -90,7 +90,7 @@ def read_source(text: str) -> Source:
         return Source(SYSTEMS_MANAGER, name, full, match["region"] or "")
     match = _SECRET.fullmatch(text.removeprefix(f"{_PROVIDER}."))
     if match is None:
-        raise Refused(_FORMS)
+        raise Refused
     full = match["account"] is not None
     return Source(
         service=SECRETS_MANAGER,
@@ -103,13 +103,14 @@ def read_source(text: str) -> Source:
     )
 
 
+@kind(_FORMS)
 def secrets(value: object) -> Tuple[Tuple[str, str], ...]:
     """Take secrets: (variable, source).
 
     Without a variable, that of one key is named after the key; else the secret is a JSON object,
     and each of its keys becomes a variable, as in Metaflow.
     """
-    given = [pair for item in items(value, _FORMS) for pair in _pairs(item)]
+    given = [pair for item in items(value) for pair in _pairs(item)]
     found = [(name or variable_for(read_source(source).key), source) for name, source in given]
     for variable, source in found:
         read_source(source)
@@ -134,7 +135,7 @@ def _pairs(item: object) -> Iterator[Tuple[str, str]]:
 
 def _text(value: object) -> str:
     if not isinstance(value, str):
-        raise Refused(_FORMS)
+        raise Refused
     return value
 
 
@@ -144,7 +145,10 @@ def _specified(item: Mapping[Any, Any]) -> Tuple[str, str]:
         raise Refused(f"those of the type {_PROVIDER}: Batch reads no others")
     if item.get("role"):
         raise Refused("sources without a role of their own: Batch reads all with execution_role")
-    options: Dict[str, Any] = dict(item.get("options") or {})
+    said = item.get("options") or {}
+    if not isinstance(said, Mapping):
+        raise Refused
+    options: Dict[str, Any] = dict(said)
     source = _text(item["id"])
     if "region" in options and ":" not in source:
         source = f"arn:aws:secretsmanager:{options.pop('region')}::secret:{source}"

@@ -15,20 +15,21 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 from nbbatch.errors import OptionError
 from nbbatch.options import collections as several
 from nbbatch.options import kinds, sources
+from nbbatch.options.places import EVERYWHERE, PLACES
 from nbbatch.options.row import Option, rows
 
 _ROLE = "arn:aws:iam::111122223333:role/"
 
 
-_resource = rows("resources")
-_place = rows("image and place")
-_attempt = rows("attempts and time")
-_given = rows("what the job is given")
-_container = rows("container")
-_storage = rows("storage")
-_device = rows("devices and nodes")
-_log = rows("log and tags")
-_raw = rows("Batch's own")
+_resource = rows("Resources")
+_place = rows("Image, queue and roles")
+_attempt = rows("Name, time and attempts")
+_given = rows("Variables and secrets")
+_container = rows("Container")
+_storage = rows("Storage")
+_device = rows("Devices and nodes")
+_log = rows("Log and tags")
+_raw = rows("AWS Batch's own")
 
 
 @dataclass(frozen=True)
@@ -37,23 +38,28 @@ class Options:
 
     cpu: float = _resource(1.0, kinds.cores, "4", "vCPUs")
     gpu: int = _resource(0, kinds.whole(0), "1", "GPUs")
-    memory: int = _resource(4096, kinds.mebibytes, "16000", "memory in MiB, or with a unit, as 16G")
+    memory: int = _resource(
+        4096, kinds.mebibytes(1), "16000", "memory in MiB, or with a unit, as 16G"
+    )
     shared_memory: Optional[int] = _resource(
-        None, kinds.mebibytes, "1024", "size of /dev/shm in MiB; EC2 only"
+        None, kinds.mebibytes(1), "1024", "size of /dev/shm in MiB"
     )
     max_swap: Optional[int] = _resource(
-        None, kinds.mebibytes_or_none, "2048", "swap that the job may use, in MiB; EC2 only"
+        None, kinds.mebibytes(0), "2048", "swap that the job may use, in MiB; 0 is none"
     )
     swappiness: Optional[int] = _resource(
-        None, kinds.whole(0, 100), "60", "how readily memory is swapped out, 0 to 100; EC2 only"
+        None,
+        kinds.whole(0, 100),
+        "60",
+        "how readily memory is swapped out, 0 to 100; needs max_swap",
     )
     ephemeral_storage: Optional[int] = _resource(
-        None, kinds.gibibytes(21, 200), "100", "size of the disk in GiB, 21 to 200; Fargate only"
+        None, kinds.gibibytes(21, 200), "100", "size of the disk in GiB, 21 to 200"
     )
 
     image: Optional[str] = _place(
         None,
-        kinds.text,
+        kinds.image,
         "python:3.11",
         "container image; without one, the python image of the kernel's own version",
         "NBBATCH_IMAGE",
@@ -62,7 +68,7 @@ class Options:
     )
     queue: Optional[str] = _place(
         None,
-        kinds.text,
+        kinds.queue,
         "my-queue",
         "job queue; without one, the first that is enabled and valid",
         "NBBATCH_QUEUE",
@@ -70,7 +76,7 @@ class Options:
     )
     iam_role: Optional[str] = _place(
         None,
-        kinds.text,
+        kinds.role,
         f"{_ROLE}my-job-role",
         "role that the job itself uses to reach S3 and other services",
         "NBBATCH_IAM_ROLE",
@@ -78,7 +84,7 @@ class Options:
     )
     execution_role: Optional[str] = _place(
         None,
-        kinds.text,
+        kinds.role,
         f"{_ROLE}my-execution-role",
         "role with which Fargate pulls the image and writes the log, and secrets are read",
         "NBBATCH_EXECUTION_ROLE",
@@ -86,9 +92,9 @@ class Options:
     )
     service_account: Optional[str] = _place(
         None,
-        kinds.text,
+        kinds.service_account,
         "my-account",
-        "service account of the pod, whose role the job has; EKS only, in place of iam_role",
+        "service account of the pod, whose role the job has, in place of iam_role",
     )
     executable: Optional[str] = _place(
         None, kinds.text, "python3", "interpreter in the image that runs the job; python by default"
@@ -97,10 +103,10 @@ class Options:
         None,
         kinds.choice("X86_64", "ARM64", amd64="X86_64", aarch64="ARM64"),
         "ARM64",
-        "processor: X86_64 or ARM64; Fargate starts such a host, elsewhere the queue has them",
+        "processor, X86_64 or ARM64; elsewhere it is that of the queue's machines",
     )
     platform_version: Optional[str] = _place(
-        None, kinds.text, "1.4.0", "Fargate's platform version; LATEST by default"
+        None, kinds.platform_version, "1.4.0", "Fargate's platform version; LATEST by default"
     )
     platform_capabilities: Optional[str] = _place(
         None,
@@ -109,9 +115,10 @@ class Options:
         "EC2 or FARGATE; without it, what the queue's compute environments are",
     )
     assign_public_ip: Optional[bool] = _place(
-        None, kinds.switch, "true", "a public address for the job; Fargate only, and on by default"
+        None, kinds.switch, "false", "a public address for the job; on by default"
     )
 
+    name: Optional[str] = _attempt(None, kinds.job_name, "train", "name of the job")
     timeout: Optional[int] = _attempt(
         None,
         kinds.seconds,
@@ -138,7 +145,7 @@ class Options:
         "don't raise what went wrong, bind it to this variable, if any",
     )
     print_exception: bool = _attempt(
-        True, kinds.switch, "true", "with catch: show what went wrong all the same"
+        True, kinds.switch, "false", "with catch, show what went wrong all the same"
     )
     depends_on: Optional[Tuple[str, ...]] = _attempt(
         None, several.jobs, "20260131-094500-1f0c2a9b", "start after these jobs", many=True
@@ -155,13 +162,11 @@ class Options:
         many=True,
     )
     allow_override: bool = _given(
-        False, kinds.switch, "true", "with secrets: their variables may replace others"
+        False, kinds.switch, "true", "with secrets, their variables may replace others"
     )
 
-    privileged: bool = _container(
-        False, kinds.switch, "true", "the rights of the host's root; EC2 only"
-    )
-    user: Optional[str] = _container(None, kinds.text, "1000:1000", "user, or user:group")
+    privileged: bool = _container(False, kinds.switch, "true", "the rights of the host's root")
+    user: Optional[str] = _container(None, kinds.user, "1000:1000", "user, or user:group")
     readonly_root: Optional[bool] = _container(
         None, kinds.switch, "true", "a root file system that can't be written"
     )
@@ -172,19 +177,26 @@ class Options:
         None, several.ulimits, "nofile=4096:8192", "limits of processes, soft:hard", many=True
     )
 
-    use_tmpfs: bool = _storage(False, kinds.switch, "true", "a file system in memory; EC2 only")
-    tmpfs_tempdir: bool = _storage(True, kinds.switch, "true", "whether temporary files go to it")
+    use_tmpfs: bool = _storage(
+        False, kinds.switch, "true", "a file system in memory, at tmpfs_path"
+    )
+    tmpfs_tempdir: bool = _storage(
+        True, kinds.switch, "false", "temporary files go to the tmpfs, where there is one"
+    )
     tmpfs_size: Optional[int] = _storage(
-        None, kinds.mebibytes, "2048", "its size in MiB, by default half of memory; turns it on"
+        None,
+        kinds.mebibytes(1),
+        "2048",
+        "size of the tmpfs in MiB, by default half of memory; turns it on",
     )
     tmpfs_path: str = _storage(
-        "/metaflow_temp", kinds.absolute_path, "/scratch", "where it is in the container"
+        "/metaflow_temp", kinds.absolute_path, "/scratch", "where the tmpfs is in the container"
     )
     host_volumes: Optional[Tuple[Tuple[str, str], ...]] = _storage(
         None,
         several.host_volumes,
         "/data:/mnt/data",
-        "folders of the host, and where they are in the container; EC2 only",
+        "folders of the host, and where they are in the container",
         many=True,
     )
     efs_volumes: Optional[Tuple[Tuple[str, str], ...]] = _storage(
@@ -195,11 +207,9 @@ class Options:
         many=True,
     )
 
-    inferentia: Optional[int] = _device(
-        None, kinds.whole(0, 16), "1", "Inferentia devices; EC2 only"
-    )
-    trainium: Optional[int] = _device(None, kinds.whole(0, 16), "1", "Trainium devices; EC2 only")
-    efa: Optional[int] = _device(None, kinds.whole(0, 32), "1", "Elastic Fabric Adapters; EC2 only")
+    inferentia: Optional[int] = _device(None, kinds.whole(0, 16), "1", "Inferentia devices")
+    trainium: Optional[int] = _device(None, kinds.whole(0, 16), "1", "Trainium devices")
+    efa: Optional[int] = _device(None, kinds.whole(0, 32), "1", "Elastic Fabric Adapters")
     nodes: int = _device(1, kinds.whole(1, 1000), "4", "nodes of one multi-node job")
 
     log_driver: Optional[str] = _log(
@@ -225,10 +235,9 @@ class Options:
         None, several.tags, "team=ml", "the same, under Batch's own name", many=True
     )
     propagate_tags: Optional[bool] = _log(
-        None, kinds.switch, "true", "whether the ECS task gets the tags too; on by default"
+        None, kinds.switch, "false", "whether the ECS task gets the tags too; on by default"
     )
 
-    name: Optional[str] = _raw(None, kinds.job_name, "train", "name of the job")
     share_identifier: Optional[str] = _raw(
         None, kinds.share_identifier, "research", "fair-share identifier"
     )
@@ -239,7 +248,10 @@ class Options:
         None, several.parameters, "model=small", "parameters of the job definition", many=True
     )
     job_definition: Optional[str] = _raw(
-        None, kinds.text, "my-definition:3", "an existing job definition, instead of an own one"
+        None,
+        kinds.job_definition,
+        "my-definition:3",
+        "an existing job definition, instead of an own one",
     )
     extra: Optional[Mapping[str, Any]] = _raw(
         None,
@@ -256,7 +268,9 @@ class Options:
 def table() -> Iterator[Option]:
     """Yield every option in the order of the table."""
     for field in dataclasses.fields(Options):
-        yield Option(name=field.name, default=field.default, **field.metadata)
+        becomes, works = PLACES.get(field.name, ("", EVERYWHERE))
+        facts = {"becomes": becomes, "works": works, **field.metadata}
+        yield Option(name=field.name, default=field.default, **facts)
 
 
 #: Asked for by people who know Fargate's own API.

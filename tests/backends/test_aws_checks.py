@@ -46,11 +46,8 @@ REFUSED = [
     ({"memory": 3}, EC2, "--memory 4"),
     ({"cpu": 1.5}, EC2, "--cpu 2"),
     ({"swappiness": 60}, EC2, "--max-swap"),
-    ({"ulimits": "files=3"}, EC2, "--ulimits nofile"),
-    ({"ulimits": "nofile=9:3"}, EC2, "--ulimits nofile=3:3"),
     ({"host_volumes": ["/a:/x", "/b:/x/"]}, EC2, "--host-volumes"),
     ({"host_volumes": "/a:/x", "tmpfs_size": 9, "tmpfs_path": "/x"}, EC2, "--host-volumes"),
-    ({"host_volumes": "/"}, EC2, "--host-volumes"),
     (
         {
             "tags": {f"a{n}": "" for n in range(30)},
@@ -119,7 +116,11 @@ MEANINGLESS = [
     for name in names
 ]
 #: Where the example of the table asks for nothing, or needs another one.
-OTHER_EXAMPLES = {"swappiness": {"swappiness": 0, "max_swap": 0}}
+OTHER_EXAMPLES = {
+    "swappiness": {"swappiness": 0, "max_swap": 0},
+    "assign_public_ip": {"assign_public_ip": True},
+    "propagate_tags": {"propagate_tags": True},
+}
 
 
 @pytest.mark.parametrize(("name", "queue"), MEANINGLESS)
@@ -171,7 +172,8 @@ def test_fargate_pairs_are_taken(cpu):
 @pytest.mark.parametrize("name", IN_DEFINITION)
 def test_what_only_a_definition_can_say(name):
     """With somebody else's definition such an option is refused by its name."""
-    asked = merge({"job_definition": "theirs", name: option_named(name).metavar})
+    example = OTHER_EXAMPLES.get(name, {name: option_named(name).metavar})
+    asked = merge({"job_definition": "theirs", name: example[name]})
     with pytest.raises(OptionError) as caught:
         checks.check_existing(asked, Shape())
 

@@ -269,6 +269,7 @@ PER_JOB = {
     "print_exception": False,
     "depends_on": JOB,
     "environment": {"A": "1"},
+    "allow_override": True,
     "tmpfs_tempdir": False,
     "tmpfs_path": "/unused",
     "aws_batch_tags": {"a": "1"},

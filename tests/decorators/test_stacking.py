@@ -157,7 +157,7 @@ def test_unknown_arguments_name_the_nearest(make: Callable[[], Any]) -> None:
         (lambda: resources(cpu="four"), ["cpu = 'four'", "@resources"]),
         (lambda: catch(var="a b"), ["var = 'a b'", "variable"]),
         (lambda: catch(print_exception="maybe"), ["print_exception = 'maybe'"]),
-        (lambda: environment(vars={"A": 1}), ["vars = {'A': 1}"]),
+        (lambda: environment(vars={"A": None}), ["vars = {'A': None}"]),
         (lambda: environment(vars={"AWS_BATCH_X": "1"}), ["reserved"]),
         (lambda: environment(fresh()), ["missing", "vars"]),
         (lambda: parallel(num_nodes=0), ["num_nodes = 0", "from 1"]),

@@ -61,7 +61,7 @@ def refused(shell: Any, cell: str, kind: type[errors.NbbatchError]) -> errors.Nb
         ("%%batch --cpu 0\n1", errors.OptionError, "cpu takes a number above 0"),
         ("%%batch --memory lots\n1", errors.OptionError, "memory takes a size"),
         ("%%batch --gpu 1.5\n1", errors.OptionError, "gpu takes a whole number"),
-        ("%%batch --retries 10\n1", errors.OptionError, "a whole number, from 0 to 9"),
+        ("%%batch --retries 10\n1", errors.OptionError, "a whole number from 0 to 9"),
         ("%%batch --in missing\n1", errors.CellError, "there is no variable missing"),
         ("%%batch\nx = 1\ny = = 2", errors.CellError, "line 3 of the cell"),
         ("%%batch\nif True:\nx = 1", errors.CellError, "line 3 of the cell"),

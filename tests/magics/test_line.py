@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from nbbatch.errors import OptionError
-from nbbatch.magics.line import CellLine, help_text, parse_line
+from nbbatch.magics.line import CELL_FLAGS, CellLine, help_text, parse_line
 from nbbatch.options import table
 
 
@@ -28,11 +30,11 @@ from nbbatch.options import table
             CellLine({"name": "a-b", "secrets": (("P", "db#key"),)}),
         ),
         ("--secrets 'P=db#key'", CellLine({"secrets": (("P", "db#key"),)})),
-        ("--image 'a #b'#c", CellLine({"image": "a #b#c"})),
+        ("--executable 'a #b'#c", CellLine({"executable": "a #b#c"})),
         ("--catch --dry-run", CellLine({"catch": ""}, dry_run=True)),
         ("--catch", CellLine({"catch": ""})),
         ("--catch problem", CellLine({"catch": "problem"})),
-        ("--image 'my image'", CellLine(options={"image": "my image"})),
+        ("--executable 'my env/python'", CellLine(options={"executable": "my env/python"})),
     ],
 )
 def test_lines(line: str, parsed: CellLine | None) -> None:
@@ -71,11 +73,23 @@ def test_wrong_lines(line: str, said: str) -> None:
     assert caught.value.hint
 
 
-def test_every_option_is_a_flag() -> None:
-    """The line takes each option of the table, and the help lists it."""
-    for option in table():
-        assert parse_line(option.example).options.keys() == {option.name}
-        assert option.flag in help_text()
+def test_the_help_lists_every_flag() -> None:
+    """In groups, the resources first, within the width of a notebook's pane."""
+    lines = help_text().splitlines()
+    flags = {line.split()[0].replace("[no-]", "") for line in lines if line.startswith("  --")}
+    heads = [line[:-1] for line in lines if line.endswith(":") and not line.startswith(" ")]
+
+    assert flags == {o.flag for o in table()} | {f"--{name}" for name in CELL_FLAGS}
+    assert heads[:2] == ["Resources", "Of the cell"]
+    assert set(heads) == {o.group for o in table()} | {"Of the cell"}
+    assert max(map(len, lines)) <= 96
+
+
+def test_the_notebook_shows_the_help(shell: Any) -> None:
+    """``%%batch?`` and Shift-Tab show it, and ``%load_ext`` did not have to write it."""
+    shown = shell.object_inspect_mime("%%batch")["text/plain"]
+
+    assert help_text() in shown
 
 
 @pytest.mark.parametrize(

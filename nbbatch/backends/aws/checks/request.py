@@ -16,10 +16,6 @@ _SHORTEST = 60
 #: The least memory in MiB that the container runtime takes.
 _LEAST_MEMORY = 4
 _MOST_TAGS = 50
-#: https://docs.aws.amazon.com/batch/latest/APIReference/API_Ulimit.html
-_ULIMITS = """
-    core cpu data fsize locks memlock msgqueue nice nofile nproc rss rtprio rttime sigpending stack
-"""
 
 
 def check_request(options: Options) -> None:
@@ -40,7 +36,6 @@ def check_request(options: Options) -> None:
         cause = "AWS Batch ignores it where max_swap does not say how much may be swapped"
         raise refusal(options, "swappiness", cause, "--max-swap 2048, or leave --swappiness out")
     _check_tags(options)
-    _check_ulimits(options)
     _check_mounts(options)
 
 
@@ -54,26 +49,14 @@ def _check_tags(options: Options) -> None:
         )
 
 
-def _check_ulimits(options: Options) -> None:
-    names = [name for name, _, _ in options.ulimits or ()]
-    for name, soft, hard in options.ulimits or ():
-        if name not in _ULIMITS.split():
-            cause = f"there is no limit {name}; there are {', '.join(_ULIMITS.split())}"
-            raise refusal(options, "ulimits", cause, "--ulimits nofile=4096:8192")
-        if soft > hard >= 0 or names.count(name) > 1:
-            cause = f"{name} is said twice, or its soft limit is above the hard one"
-            raise refusal(options, "ulimits", cause, f"--ulimits {name}={hard}:{hard}")
-
-
 def _check_mounts(options: Options) -> None:
     paths = [mount.path.rstrip("/") for mount in mounts(options)]
     if options.use_tmpfs or options.tmpfs_size:
         paths.append(options.tmpfs_path.rstrip("/"))
     for path in paths:
-        if paths.count(path) > 1 or not path:
-            what = f"two things can't be mounted at {path}" if path else "nothing can be mounted"
+        if paths.count(path) > 1:
             raise OptionError(
-                what + ("" if path else " over the root of the container"),
+                f"two things can't be mounted at {path}",
                 "host_volumes, efs_volumes and tmpfs_path say where",
                 "another path in the container, for example --host-volumes /data:/mnt/data",
             )
