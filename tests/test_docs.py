@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,26 +15,11 @@ from nbbatch.cli import main
 from nbbatch.magics.commands import COMMANDS
 from nbbatch.magics.line import CELL_FLAGS
 from nbbatch.options import table
+from tests.options.page import page, short
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 PAGES = [README, ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
-
-
-def options_table() -> str:
-    rows = ["| option | default | |", "|---|---|---|"]
-    for option in table():
-        default = (
-            ""
-            if option.default is None
-            else f"`{option.default:g}`"
-            if isinstance(option.default, float)
-            else f"`{option.default}`"
-        )
-        variables = ", ".join(f"`{name}`" for name in option.environment[:1])
-        text = option.help + (f" ({variables})" if variables else "")
-        rows.append(f"| `{option.flag}` | {default} | {text} |")
-    return "\n".join(rows)
 
 
 def cell_options_table() -> str:
@@ -43,19 +29,44 @@ def cell_options_table() -> str:
     return "\n".join(rows)
 
 
-GENERATED = {"options": options_table, "cell options": cell_options_table}
+def differences_table() -> str:
+    from metaflow_differences import OF_DEFINITIONS, OF_JOBS, REFUSALS
+
+    rows = ["| what | where | why |", "|---|---|---|"]
+    for where, found in (("definition", OF_DEFINITIONS), ("job", OF_JOBS)):
+        rows += [f"| {d.name} | in the {where} | {d.reason} |" for d in found]
+    rows += [f"| refused by {r.who} alone | before it is sent | {r.reason} |" for r in REFUSALS]
+    return "\n".join(rows)
+
+
+GENERATED = {
+    "options": short,
+    "cell options": cell_options_table,
+    "all options": page,
+    "differences": differences_table,
+}
 
 
 def with_tables(text: str) -> str:
     for name, make in GENERATED.items():
         pattern = rf"(<!-- {name}: begin -->\n).*?(<!-- {name}: end -->)"
-        text = re.sub(pattern, lambda m, t=make(): f"{m[1]}{t}\n{m[2]}", text, flags=re.DOTALL)
+        text = re.sub(pattern, lambda m, of=make: f"{m[1]}{of()}\n{m[2]}", text, flags=re.DOTALL)
     return text
 
 
-def test_generated_tables_are_up_to_date() -> None:
-    """The README's tables are those of the table of options."""
-    assert with_tables(README.read_text()) == README.read_text()
+@pytest.mark.parametrize("path", PAGES, ids=lambda p: p.name)
+def test_generated_tables_are_up_to_date(path: Path) -> None:
+    """What is generated is what the table of options says now."""
+    assert with_tables(path.read_text()) == path.read_text()
+
+
+def test_every_generated_part_is_in_a_page() -> None:
+    """Each is somewhere, and every option is on the reference page."""
+    text = "".join(path.read_text() for path in PAGES)
+
+    assert all(f"<!-- {name}: begin -->" in text for name in GENERATED)
+    reference = (ROOT / "docs" / "options.md").read_text()
+    assert [option.name for option in table() if f"### {option.name}\n" not in reference] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
@@ -93,4 +104,7 @@ def test_terminal_help(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 if __name__ == "__main__":
-    README.write_text(with_tables(README.read_text()))
+    # As pytest has it: see `pythonpath` in pyproject.toml.
+    sys.path.insert(0, str(ROOT / "tests" / "backends"))
+    for path in PAGES:
+        path.write_text(with_tables(path.read_text()))
