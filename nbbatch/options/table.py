@@ -103,7 +103,7 @@ class Options:
         None,
         kinds.choice("X86_64", "ARM64", amd64="X86_64", aarch64="ARM64"),
         "ARM64",
-        "processor, X86_64 or ARM64; elsewhere it is that of the queue's machines",
+        "processor, X86_64 or ARM64; on EC2 and EKS that of the queue's machines",
     )
     platform_version: Optional[str] = _place(
         None, kinds.platform_version, "1.4.0", "Fargate's platform version; LATEST by default"
