@@ -11,9 +11,10 @@ from aws_rig import EXECUTION_ROLE, ROLE
 from nbbatch.backends.aws import checks, requests
 from nbbatch.backends.aws.queues import Queue
 from nbbatch.backends.base import Launch
+from nbbatch.backends.local import machine
 from nbbatch.errors import OptionError
 from nbbatch.options import Option, merge, option_named, table
-from nbbatch.options.places import BATCH, EC2, EKS, FARGATE, PLACES
+from nbbatch.options.places import BATCH, EC2, EKS, FARGATE, LOCAL, PLACES
 
 _ARN = "arn:aws:batch:eu-west-1:111122223333:job-queue/my-queue"
 QUEUES = {
@@ -67,6 +68,22 @@ def test_an_option_is_refused_where_it_does_not_work(option: Option, place: str)
     else:
         with pytest.raises(OptionError, match=QUEUES[place].name):
             checks.check_platform(asked, QUEUES[place])
+
+
+#: What says where on AWS a job runs and what it is called there, and details of a tmpfs, which is
+#: named itself: their lack is no lack.
+QUIET = {"image", "queue", "iam_role", "execution_role", "aws_batch_tags", "tags"}
+QUIET |= {"propagate_tags", "tmpfs_path", "tmpfs_tempdir"}
+
+
+@pytest.mark.parametrize("option", list(table()), ids=lambda option: option.name)
+def test_the_local_backend_names_what_it_does_not_apply(option: Option) -> None:
+    """What has no effect there is said on the card."""
+    asked = merge(example(option, {"platform_capabilities": "EC2", **ASKING}))
+    note = machine.given(asked, {}).get("not_applied", "")
+    named = note.partition(": ")[2].split(", ")
+
+    assert (option.name in named) == (LOCAL not in option.works and option.name not in QUIET)
 
 
 def sent(changes: dict[str, Any], queue: Queue) -> dict[str, Any]:
