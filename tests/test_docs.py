@@ -13,7 +13,7 @@ import pytest
 
 from nbbatch.cli import main
 from nbbatch.magics.commands import COMMANDS
-from nbbatch.magics.line import CELL_FLAGS
+from nbbatch.magics.line import CELL_FLAGS, CellLine, parse_line
 from nbbatch.options import table
 from tests.options.page import page, short
 
@@ -84,6 +84,13 @@ def test_python_blocks_parse() -> None:
     for block in blocks:
         lines = [line for line in block.splitlines() if not line.startswith("%")]
         compile("\n".join(lines), "README.md", "exec")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_lines_of_cells_are_taken(page: Path) -> None:
+    """What is shown after ``%%batch`` is a line that it takes."""
+    for line in re.findall(r"%%batch (--[^`\n]*)", page.read_text()):
+        assert parse_line(line) != CellLine()
 
 
 def test_every_command_is_in_the_readme() -> None:
