@@ -16,13 +16,15 @@ from nbbatch.capture.values import Captured, python_version
 from nbbatch.config import Settings
 from nbbatch.errors import BackendError, NotFoundError
 from nbbatch.facts import JobFacts, State, Status
+from nbbatch.futures.again import Again
+from nbbatch.futures.dependencies import resolve
 from nbbatch.futures.job import Job
 from nbbatch.futures.registry import Record, Registry
 from nbbatch.futures.tracker import Observer, Tracker, first_facts
 from nbbatch.futures.waiting import explained
 from nbbatch.futures.watcher import Watcher
-from nbbatch.options import Options, merge_defaults
-from nbbatch.wire import keys, parts, spec
+from nbbatch.options import Options, kept, merge_defaults
+from nbbatch.wire import attempts, keys, parts, spec
 from nbbatch.wire.envelope import Part, Stamp, job_key
 from nbbatch.wire.spec import JobSpec
 from nbbatch.worker.boot.bundle import bundle
@@ -53,6 +55,7 @@ class Session:
         self._secret = config.secret(settings.home)
         self._registry = Registry(settings.home / "jobs")
         self._watcher = Watcher(self.backend)
+        self._again = Again(self.backend, self._registry, self._relaunch)
         self._known: set[str] = set()
         self._worker = ""
 
@@ -131,7 +134,7 @@ class Session:
             return replace(facts, state=state, outcome=record.outcome, message=record.message)
         if status is None:
             return facts
-        tracker = Tracker(self.backend.store, b"", facts)
+        tracker = Tracker(self.backend.store, b"", facts, before=record.before)
         tracker.take_states(status)
         return tracker.facts
 
@@ -143,11 +146,9 @@ class Session:
         return record.id
 
     def _find(self, wanted: str) -> Record:
-        for record in self.jobs():
-            if wanted == record.name or (len(wanted) > 3 and record.id.startswith(wanted)):
-                return record
-            if len(wanted) > 3 and record.id.endswith(wanted):
-                return record
+        record = self._registry.find(wanted, self.backend.store.url)
+        if record is not None:
+            return record
         raise NotFoundError(
             f"there is no job {wanted}",
             f"none of that id or name was started from this machine on {self.backend.store.url}",
@@ -155,26 +156,9 @@ class Session:
         )
 
     def _prepare(self, work: Work, options: Options) -> tuple[Launch, Record]:
-        id_ = keys.new_job_id()
-        worker = bundle()[1]
-        environment = {
-            **(options.environment or {}),
-            **self.backend.store.environment(),
-            keys.ENV_JOB: id_,
-            keys.ENV_KEY: job_key(self._secret, id_).hex(),
-            keys.ENV_WORKER: worker,
-        }
-        launch = Launch(
-            job_id=id_,
-            name=work.spec.name,
-            options=options,
-            environment=environment,
-            worker=worker,
-            secret=frozenset({keys.ENV_KEY}),
-            directory=os.getcwd(),
-        )
+        after = resolve(options.depends_on or (), self._registry, self.backend)
         record = Record(
-            id=id_,
+            id=keys.new_job_id(),
             name=work.spec.name,
             kind=work.spec.kind,
             place=self.backend.store.url,
@@ -183,8 +167,39 @@ class Session:
             asked=options.asked(),
             catch=options.catch,
             print_exception=options.print_exception,
+            options=kept(options) if attempts.grows(options.retry_on or ()) else {},
+            directory=os.getcwd(),
         )
-        return launch, record
+        return replace(self._launch(record, options), depends_on=after), record
+
+    def _launch(self, record: Record, options: Options) -> Launch:
+        worker = bundle()[1]
+        environment = {
+            **(options.environment or {}),
+            **self.backend.store.environment(),
+            keys.ENV_JOB: record.id,
+            keys.ENV_KEY: job_key(self._secret, record.id).hex(),
+            keys.ENV_WORKER: worker,
+        }
+        if record.before:
+            environment[keys.ENV_BEFORE] = str(record.before)
+            environment[keys.ENV_MEMORY] = str(options.memory)
+        return Launch(
+            job_id=record.id,
+            name=record.name,
+            options=options,
+            environment=environment,
+            worker=worker,
+            secret=frozenset({keys.ENV_KEY}),
+            directory=record.directory,
+            before=record.before,
+            leeway=attempts.leeway(options.minutes_between_retries),
+        )
+
+    def _relaunch(self, record: Record, options: Options) -> Launch:
+        """Build the launch of a job that starts again; all that it needs is in the store."""
+        self._send_worker()
+        return self._launch(record, options)
 
     def _write(self, work: Work, options: Options, id_: str, key: bytes, sent: set[str]) -> None:
         """Write the worker, if this session has not, and the sealed input."""
@@ -196,6 +211,9 @@ class Session:
             python=python_version(),
             bytecode=captured.graph.bytecode,
             attempts=options.retries + 1,
+            timeout=options.timeout,
+            pause=options.minutes_between_retries * 60,
+            retry_on=options.retry_on or (),
             asked=options.asked(),
             sources={**work.spec.sources, **captured.sources},
             records=tuple(captured.graph.records),
@@ -227,11 +245,11 @@ class Session:
 
     def _job(self, record: Record, key: bytes, observer: Observer | None) -> Job[Any]:
         facts = first_facts(record, self.backend.name)
-        tracker = Tracker(self.backend.store, key, facts, self._known)
+        tracker = Tracker(self.backend.store, key, facts, self._known, record.before)
         if observer is not None:
             tracker.observe(observer)
         job: Job[Any] = Job(tracker, self.backend, self._watcher, key, record, self._registry)
-        job.watch()
+        job.watch(self._again)
         return job
 
 

@@ -23,7 +23,7 @@ BELOW = {
     "config": {"errors", "metaflow", "options"},
     "capture": {"errors", "wire"},
     "backends": {"errors", "facts", "options", "wire", "worker"},
-    "futures": {"errors", "facts", "backends", "wire"},
+    "futures": {"errors", "facts", "backends", "options", "wire"},
     "widgets": {"facts"},
     "session": {
         "backends",

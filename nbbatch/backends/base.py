@@ -45,7 +45,12 @@ class Launch:
     directory
         The kernel's working directory, where the backend runs on the same machine.
     depends_on
-        The backend's own ids of jobs that must succeed before this one starts.
+        The backend's own ids of the jobs that must have succeeded before this one starts.
+    before
+        How many attempts were made by jobs of this backend before this one.
+    leeway
+        Seconds by which the backend ends an attempt later than `Options.timeout`: the worker
+        itself ends the code in time.
     """
 
     job_id: str
@@ -56,6 +61,19 @@ class Launch:
     secret: frozenset[str] = frozenset()
     directory: str = ""
     depends_on: tuple[str, ...] = ()
+    before: int = 0
+    leeway: int = 0
+
+    @property
+    def unique(self) -> str:
+        """What no other launch is called: the job's id, and its first attempt if not 1."""
+        return f"{self.job_id}-{self.before + 1}" if self.before else self.job_id
+
+    @property
+    def time_limit(self) -> int | None:
+        """Seconds after which the backend ends an attempt; None where it never does."""
+        timeout = self.options.timeout
+        return None if timeout is None else timeout + self.leeway
 
 
 @dataclass(frozen=True)
@@ -81,6 +99,9 @@ class Runner(Protocol):
         OptionError
             What is wrong with which option, and the nearest that would do.
         """
+
+    def larger(self, options: Options) -> Options | None:
+        """Return the options with twice the memory, or as much as there is; None if no more is."""
 
     def start(self, launch: Launch) -> str:
         """Start a job and return the backend's own id of it; never starts it twice.

@@ -10,6 +10,8 @@
 `rebuild`       exceptions and tracebacks from plain data
 `replay`        frames to notebook outputs
 `registry`      the jobs that this user started, on disk
+`dependencies`  the jobs that another one waits for
+`again`         a job that ran out of memory starts again with more
 ==============  ================================================================
 """
 

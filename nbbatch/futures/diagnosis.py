@@ -8,6 +8,9 @@ from nbbatch.facts import JobFacts, Loss, Status
 from nbbatch.wire import spec
 from nbbatch.wire.spec import Outcome
 
+#: How the backends begin to say that another job has failed.
+_DEPENDENCY = "Dependent Job"
+
 
 def outcome_word(outcome: Outcome | None, error: BaseException | None) -> str:
     """Return the facts' word for how a job ended."""
@@ -65,14 +68,14 @@ def _lost(
     facts: JobFacts, outcome: Outcome | None, status: Status | None, last_words: str
 ) -> NbbatchError:
     where = f"job {facts.id} ({facts.name})"
-    loss = status.loss if status is not None else None
+    loss = _known(outcome) or (status.loss if status is not None else None)
     reason = "; ".join(filter(None, [status.reason if status is not None else "", last_words]))
     if loss is Loss.MEMORY or (outcome is not None and outcome.out_of_memory):
         return _out_of_memory(facts, where)
     if loss is Loss.TIMEOUT:
         return errors.JobTimeoutError(
             f"{where} ran longer than its timeout",
-            reason or "the attempt was ended from outside",
+            (outcome.cause if outcome is not None else "") or reason or "its backend ended it",
             "--timeout 2h, or do less in one job",
         )
     if loss is Loss.SPOT:
@@ -96,6 +99,10 @@ def _lost(
     return _died(facts, where, outcome, status, reason)
 
 
+def _known(outcome: Outcome | None) -> Loss | None:
+    return Loss(outcome.loss) if outcome is not None and outcome.loss else None
+
+
 def _out_of_memory(facts: JobFacts, where: str) -> JobLostError:
     asked = int(facts.asked.get("memory") or 0)
     peak = facts.peak.memory >> 20 if facts.peak is not None else 0
@@ -110,6 +117,10 @@ def _out_of_memory(facts: JobFacts, where: str) -> JobLostError:
 def _died(
     facts: JobFacts, where: str, outcome: Outcome | None, status: Status | None, reason: str
 ) -> JobLostError:
+    if reason.startswith(_DEPENDENCY):
+        return JobLostError(
+            f"{where} was not started", reason, "run the job that it depends on, then this one"
+        )
     if outcome is None and (status is None or not status.exit_code):
         return JobLostError(
             f"{where} ended and left no outcome",

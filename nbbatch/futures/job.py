@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import threading
 from collections import deque
 from collections.abc import Generator
@@ -13,6 +14,7 @@ from typing import Any, Generic, TypeVar
 from nbbatch.backends.base import Backend
 from nbbatch.errors import JobCancelledError, NbbatchError
 from nbbatch.facts import JobFacts, State
+from nbbatch.futures.again import Again, announcement, wanted
 from nbbatch.futures.diagnosis import diagnose, outcome_word
 from nbbatch.futures.registry import Record, Registry
 from nbbatch.futures.replay import outputs
@@ -49,6 +51,7 @@ class Job(Future, Generic[R]):  # type: ignore[type-arg]
         self._key = key
         self._record = record
         self._registry = registry
+        self._again: Again | None = None
         self._loading = threading.Lock()
         self._results: Results | None = None
         self._error: NbbatchError | None = None
@@ -126,8 +129,9 @@ class Job(Future, Generic[R]):  # type: ignore[type-arg]
         """Have `observer` called on the watcher's thread at each change."""
         self._tracker.observe(observer)
 
-    def watch(self) -> None:
-        """Put the job into the watcher's care; called once."""
+    def watch(self, again: Again | None = None) -> None:
+        """Put the job into the watcher's care; `again` starts it again where that is wanted."""
+        self._again = again
         # Those who wait in `concurrent.futures.wait` and `as_completed` tell nobody else.
         self._watcher.add(self._tracker, self._finish, lambda: bool(self._waiters))
 
@@ -258,6 +262,34 @@ class Job(Future, Generic[R]):  # type: ignore[type-arg]
 
     def _finish(self) -> None:
         """Take the end; on the watcher's thread, so nothing is unpickled here."""
+        if self._again is None or not wanted(self._record, self._tracker):
+            self._take_end()
+            return
+        # Other jobs must not wait for what the backend needs for that.
+        work = functools.partial(self._start_again, self._again)
+        thread = threading.Thread(target=work, name="nbbatch-again", daemon=True)
+        # Where the interpreter is about to end, whoever attaches the job starts it again.
+        with contextlib.suppress(RuntimeError):
+            thread.start()
+
+    def _start_again(self, again: Again) -> None:
+        tracker, old = self._tracker, self._record
+        new = None
+        try:
+            new = again.start(old, tracker.ended_attempt)
+        except NbbatchError as error:
+            tracker.failure = error
+        if new is None:
+            self._take_end()
+            return
+        self._record = new
+        tracker.go_on(new.batch_job_id, new.before, new.asked, announcement(old, new))
+        if tracker.cancelled_here:
+            with contextlib.suppress(NbbatchError):
+                self._backend.runner.stop([new.batch_job_id], "nbbatch: cancelled")
+        self.watch(again)
+
+    def _take_end(self) -> None:
         tracker = self._tracker
         self._error = tracker.failure or diagnose(
             tracker.facts,

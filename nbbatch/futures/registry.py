@@ -13,6 +13,9 @@ from typing import Any
 
 from nbbatch.errors import as_disk_error
 
+#: The beginning or end of an id must be longer than this.
+_SHORTEST = 3
+
 
 @dataclass(frozen=True)
 class Record:
@@ -22,6 +25,10 @@ class Record:
     ----------
     place
         The root of the store that holds it, which also tells the backend.
+    before
+        How many attempts were made before by other jobs of the backend.
+    options, directory
+        What it was started with, where it may have to be started again from here.
     outcome, message
         As in `facts.JobFacts`, once a kernel of this user has seen the end.
     catch, print_exception
@@ -36,6 +43,9 @@ class Record:
     batch_job_id: str = ""
     attempts: int = 1
     asked: Mapping[str, Any] = field(default_factory=dict)
+    before: int = 0
+    options: Mapping[str, Any] = field(default_factory=dict)
+    directory: str = ""
     outcome: str = ""
     message: str = ""
     catch: str | None = None
@@ -80,6 +90,16 @@ class Registry:
         # Cut off by a full disk, or written by a newer version.
         except (ValueError, TypeError):
             return None
+
+    def find(self, wanted: str, place: str) -> Record | None:
+        """Return the newest job of that name or id, or part of an id, in a store."""
+        for record in self:
+            part = len(wanted) > _SHORTEST and (
+                record.id.startswith(wanted) or record.id.endswith(wanted)
+            )
+            if record.place == place and (part or wanted == record.name):
+                return record
+        return None
 
     def __iter__(self) -> Iterator[Record]:
         """Yield the records, the newest first."""

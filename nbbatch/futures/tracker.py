@@ -42,6 +42,8 @@ class Tracker:
     ----------
     known
         Takes the digests of the blobs that the job has put into the store.
+    before
+        How many attempts were made before the first that the backend knows of.
 
     Attributes
     ----------
@@ -61,6 +63,7 @@ class Tracker:
         key: bytes,
         facts: JobFacts,
         known: set[str] | None = None,
+        before: int = 0,
     ) -> None:
         self._store = store
         self._known = set() if known is None else known
@@ -74,8 +77,10 @@ class Tracker:
         self.cancelled_here = False
         self.awaited = False
         self._observers: list[Observer] = []
+        self._before = before
         self._attempt = 1
         self._number = 0
+        self._note = ""
         self._ended_at: float | None = None
 
     def observe(self, observer: Observer) -> None:
@@ -114,6 +119,8 @@ class Tracker:
             change = _CHANGES.get(item["kind"])
             if change:
                 facts = change(facts, item)
+            if item["kind"] in ("notice", "started"):
+                self._note = item.get("text", "")
         self._tell(lambda observer: observer.on_frames(frames))
         self.publish(facts)
         if frames[-1]["kind"] == "end":
@@ -144,13 +151,14 @@ class Tracker:
     def take_status(self, status: Status) -> None:
         """Merge what the backend says, and follow it to the next attempt."""
         self.take_states(status)
-        if status.attempt > self._attempt and not self.read_frames():
+        attempt = status.attempt + self._before
+        if attempt > self._attempt and not self.read_frames():
             # The attempt before this one died without a word.
-            self._attempt, self._number = status.attempt, 0
+            self._attempt, self._number = attempt, 0
 
     def take_states(self, status: Status) -> None:
         """Merge what the backend says into the facts."""
-        self.status = status
+        self.status = status = replace(status, attempt=status.attempt + self._before)
         facts = replace(
             self.facts,
             state=_later(self.facts.state, status.state),
@@ -165,7 +173,7 @@ class Tracker:
 
     def _message(self, status: Status) -> str:
         waits = status.state is State.RUNNABLE and self.wait_reason
-        return self.wait_reason if waits else status.reason
+        return self.wait_reason if waits else status.reason or self._note
 
     def publish(self, facts: JobFacts) -> None:
         """Replace the facts and tell the observers, if anything changed."""
@@ -188,7 +196,24 @@ class Tracker:
         reason = "its backend knows no such job"
         if not self.facts.batch_job_id:
             reason = "it was never started"
-        self.take_states(Status(State.FAILED, reason, Loss.UNKNOWN, attempt=self._attempt))
+        attempt = self._attempt - self._before
+        self.take_states(Status(State.FAILED, reason, Loss.UNKNOWN, attempt=attempt))
+
+    def go_on(self, batch_job_id: str, before: int, asked: Mapping[str, Any], note: str) -> None:
+        """Follow the job's next attempts: another one of the backend's jobs makes them."""
+        self.outcome = self.envelope = self.status = self._ended_at = None
+        self._before, self._attempt, self._number, self._note = before, before + 1, 0, note
+        self.wait_reason = ""
+        again = {"batch_job_id": batch_job_id, "attempt": before + 1, "asked": dict(asked)}
+        fresh = {"state": State.SUBMITTED, "message": note, "stopped_at": None}
+        self.publish(replace(self.facts, **again, **fresh))  # type: ignore[arg-type]
+
+    @property
+    def ended_attempt(self) -> int:
+        """The attempt that ended last, once the job has ended."""
+        if self.outcome is not None:
+            return self.outcome.attempt
+        return self.status.attempt if self.status is not None else self._attempt
 
     def settled(self) -> bool:
         """Tell whether all that can be known about the end is known."""
@@ -198,7 +223,7 @@ class Tracker:
         if self.outcome is None:
             # Its last words may have come between the last look and its end.
             return gone and not (self.read_frames() or self.read_outcome() or self._go_back())
-        if self.outcome.status not in (spec.TERMINATED, spec.DIED):
+        if self.outcome.status not in (spec.TERMINATED, spec.DIED) or self.outcome.loss:
             return True
         late = self._ended_at is not None and time.time() - self._ended_at > _EXPLAIN
         return gone or self.cancelled_here or late
@@ -224,7 +249,8 @@ def _later(old: State, new: State) -> State:
 
 def _started(facts: JobFacts, item: Frame) -> JobFacts:
     given = {**item["given"], **facts.given}
-    return replace(facts, state=State.RUNNING, started_at=item["t"], stopped_at=None, given=given)
+    now = {"state": State.RUNNING, "started_at": item["t"], "stopped_at": None, "message": ""}
+    return replace(facts, given=given, **now)
 
 
 def _ended(facts: JobFacts, item: Frame) -> JobFacts:

@@ -13,6 +13,7 @@ from nbbatch.calling import cell_label, tidy_name
 from nbbatch.capture import Cell, parse_cell, wanted
 from nbbatch.capture.values import Scene, capture_cell
 from nbbatch.catching import settle
+from nbbatch.errors import JobTimeoutError
 from nbbatch.follow import Detached, Follower, fitting_emitter, follow, show_detached
 from nbbatch.futures.job import Job
 from nbbatch.magics.line import CellLine, parse_line
@@ -67,8 +68,12 @@ def _follow(shell: Any, job: Job[Any], follower: Follower) -> Job[Any] | None:
 
 
 def take_results(shell: Any, job: Job[Any]) -> None:
-    """Write a finished job's variables into the namespace; raise, or catch, what went wrong."""
-    if job.lost() is None:
+    """Write a finished job's variables into the namespace; raise, or catch, what went wrong.
+
+    One that ran out of time brings back what it had bound by then.
+    """
+    lost = job.lost()
+    if lost is None or isinstance(lost, JobTimeoutError):
         write_results(shell, job.results())
     error = job.exception()
     if error is not None:

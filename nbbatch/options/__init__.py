@@ -15,7 +15,7 @@ request builder are derived from the fields of `Options`: an option that is not 
 does not exist anywhere.
 """
 
-from nbbatch.options.merging import IN_DEFINITION, merge, merge_defaults
+from nbbatch.options.merging import IN_DEFINITION, kept, merge, merge_defaults, restored
 from nbbatch.options.row import Option
 from nbbatch.options.table import Options, option_named, table, unknown
 
@@ -23,9 +23,11 @@ __all__ = [
     "IN_DEFINITION",
     "Option",
     "Options",
+    "kept",
     "merge",
     "merge_defaults",
     "option_named",
+    "restored",
     "table",
     "unknown",
 ]

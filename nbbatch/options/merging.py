@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import replace
 from typing import Any, Dict, Mapping
 
@@ -85,6 +86,23 @@ def merge_defaults(defaults: Mapping[str, object], *layers: Mapping[str, object]
     if not whole.job_definition:
         return whole
     return merge(*layers, {k: v for k, v in defaults.items() if k not in IN_DEFINITION})
+
+
+def kept(options: Options) -> Dict[str, Any]:
+    """Return what is not as by default, as JSON values that `restored` takes."""
+    fields = dataclasses.fields(options)
+    values = {field.name: getattr(options, field.name) for field in fields}
+    return {f.name: values[f.name] for f in fields if values[f.name] != f.default}
+
+
+def restored(values: Mapping[str, Any]) -> Options:
+    """Return the options of which `kept` has told; names of another version are passed over."""
+    names = {field.name for field in dataclasses.fields(Options)}
+    return Options(**{name: _frozen(v) for name, v in values.items() if name in names})
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
 
 
 def _checked(options: Options) -> Options:

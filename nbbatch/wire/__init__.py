@@ -11,6 +11,8 @@ Standard library and cloudpickle only, Python 3.9 and newer: this package runs o
 `tensors`       PyTorch tensors as such buffers
 `blame`         which part of a value does not pickle
 `frames`        the job's story: output, metrics, states
+`attempts`      when another attempt follows
+`checkpoints`   what a job keeps for its next attempt
 `spec`          what is to run, and what became of it
 `store`         the port through which both sides move bytes
 `parts`         envelope parts to and from a store, large ones content-addressed

@@ -9,6 +9,7 @@ Layout under the root of a store::
     jobs/<job>/claim/<attempt>       who runs this attempt
     jobs/<job>/frames/<attempt>/<n>  the job's story, sealed, numbered from 0
     jobs/<job>/outcome/<attempt>     what became of it, sealed
+    jobs/<job>/again/<attempt>       who starts this attempt, where a client does
     jobs/<job>/files/<name>          whatever the job itself keeps (checkpoints)
     probe/<word>                     what `nbbatch doctor` writes, reads and removes
 """
@@ -18,6 +19,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from typing import Mapping
 
 #: Where the store is: ``file:///path`` or ``s3://bucket/prefix``.
 ENV_STORE = "NBBATCH_STORE"
@@ -37,6 +39,10 @@ ENV_GIVEN = "NBBATCH_GIVEN"
 
 #: Where the job's temporary files are to be, where that is not the system's usual place.
 ENV_TEMPDIR = "NBBATCH_TEMPDIR"
+#: How many attempts of the job came before the first one of this backend's job: a job that is
+#: started again with more memory goes on counting. And the memory, in MiB, that it has then.
+ENV_BEFORE = "NBBATCH_ATTEMPTS_BEFORE"
+ENV_MEMORY = "NBBATCH_MEMORY"
 
 #: Set by AWS Batch, and by the local supervisor in its place.
 #: https://docs.aws.amazon.com/batch/latest/userguide/job_env_vars.html
@@ -44,11 +50,16 @@ ENV_BATCH_JOB = "AWS_BATCH_JOB_ID"
 ENV_BATCH_ATTEMPT = "AWS_BATCH_JOB_ATTEMPT"
 ENV_BATCH_QUEUE = "AWS_BATCH_JQ_NAME"
 ENV_BATCH_CE = "AWS_BATCH_CE_NAME"
+ENV_BATCH_ARRAY_SIZE = "AWS_BATCH_JOB_ARRAY_SIZE"
+ENV_BATCH_KUBERNETES_NODE = "AWS_BATCH_JOB_KUBERNETES_NODE_UID"
 ENV_BATCH_ARRAY_INDEX = "AWS_BATCH_JOB_ARRAY_INDEX"
 ENV_BATCH_NODE_INDEX = "AWS_BATCH_JOB_NODE_INDEX"
 ENV_BATCH_NUM_NODES = "AWS_BATCH_JOB_NUM_NODES"
 ENV_BATCH_MAIN_NODE_INDEX = "AWS_BATCH_JOB_MAIN_NODE_INDEX"
 ENV_BATCH_MAIN_NODE_ADDRESS = "AWS_BATCH_JOB_MAIN_NODE_PRIVATE_IPV4_ADDRESS"
+
+#: What the local backend calls its queue and compute environment.
+LOCAL = "local"
 
 JOBS = "jobs/"
 BLOBS = "blobs/"
@@ -74,6 +85,12 @@ def whole_secret(index: int) -> str:
     return f"{_ENV_SECRET}{index}"
 
 
+def spot_notice(environ: Mapping[str, str]) -> str:
+    """Return the file that exists once the job's instance is to be taken away."""
+    folder = environ.get(ENV_TEMPDIR) or environ.get("TMPDIR") or "/tmp"  # noqa: S108
+    return f"{folder}/spot_termination_notice"
+
+
 def worker(digest: str) -> str:
     return f"worker/{digest}.zip"
 
@@ -93,6 +110,10 @@ def input_(job: str) -> str:
 
 def claim(job: str, attempt: int) -> str:
     return f"{JOBS}{job}/claim/{attempt}"
+
+
+def again(job: str, attempt: int) -> str:
+    return f"{JOBS}{job}/again/{attempt}"
 
 
 def frames(job: str, attempt: int, number: int) -> str:

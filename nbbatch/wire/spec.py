@@ -51,6 +51,12 @@ class JobSpec:
         The only names to return; None returns all that were bound or changed.
     attempts
         How often the job may be started, this time included.
+    timeout
+        Seconds that the code may run; None where nothing limits it.
+    pause
+        Seconds to wait before each attempt but the first.
+    retry_on
+        The ends after which another attempt follows: see `nbbatch.wire.attempts`.
     asked
         The resources that were asked for.
     sources
@@ -77,6 +83,9 @@ class JobSpec:
     needs: Tuple[str, ...] = ()
     out: Optional[Tuple[str, ...]] = None
     attempts: int = 1
+    timeout: Optional[float] = None
+    pause: float = 0.0
+    retry_on: Tuple[str, ...] = ()
     asked: Mapping[str, Any] = field(default_factory=dict)
     sources: Mapping[str, Tuple[str, str]] = field(default_factory=dict)
     records: Tuple[Tuple[str, str, int, int], ...] = ()
@@ -141,6 +150,9 @@ class Outcome:
         For `REFUSED`: the three parts of the message and the class in `nbbatch.errors`.
     exit_code, signal, out_of_memory
         For `DIED` and `TERMINATED`.
+    loss
+        For `TERMINATED`: ``"timeout"`` or ``"spot"`` where the worker knows that it was that;
+        `cause` says more.
     usage
         The peaks, as in a ``usage`` frame, and ``seconds`` of run time.
     """
@@ -160,6 +172,7 @@ class Outcome:
     exit_code: Optional[int] = None
     signal: str = ""
     out_of_memory: bool = False
+    loss: str = ""
     usage: Mapping[str, Any] = field(default_factory=dict)
     records: Tuple[Tuple[str, str, int, int], ...] = ()
 

@@ -23,6 +23,9 @@ def main() -> int:
         if not _claim(store, identity):
             report.tell(f"attempt {identity.attempt} of {identity.job} runs elsewhere")
             return 0
+        if _superfluous(store, identity):
+            report.tell(f"attempt {identity.attempt} of {identity.job} is not needed")
+            return spec.EXIT_REFUSED
         return _run(store, identity)
     # A full disk, or a store that can't be reached: the exit code is all that can tell.
     except OSError as error:
@@ -60,6 +63,19 @@ def _claim(store: Store, identity: Identity) -> bool:
     name = keys.claim(identity.job, identity.attempt)
     mine = identity.batch_job_id.encode()
     return store.put(name, [mine], if_absent=True) or store.get(name) == mine
+
+
+def _superfluous(store: Store, identity: Identity) -> bool:
+    """Tell whether the attempt before was the last, though the backend has made another one.
+
+    A job definition that was not made by nbbatch may have rules of its own for that.
+    """
+    before = identity.attempt - 1
+    data = store.get(keys.outcome(identity.job, before)) if before else None
+    if data is None:
+        return False
+    found = envelope.unseal(data, identity.key, spec.OUTCOME, identity.job)
+    return Outcome.from_meta(found.meta).final
 
 
 def _open(store: Store, identity: Identity) -> envelope.Envelope:

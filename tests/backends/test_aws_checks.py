@@ -42,7 +42,6 @@ def test_no_role(queue):
 
 REFUSED = [
     ({"iam_role": "my-role"}, EC2, "--iam-role arn:aws:iam::"),
-    ({"timeout": 59}, EC2, "--timeout 60"),
     ({"memory": 3}, EC2, "--memory 4"),
     ({"cpu": 1.5}, EC2, "--cpu 2"),
     ({"swappiness": 60}, EC2, "--max-swap"),

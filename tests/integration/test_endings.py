@@ -248,7 +248,7 @@ def test_a_refusal_is_not_tried_again(tmp_path: Path) -> None:
 
 
 def test_a_timeout() -> None:
-    """A job over its time is asked to end, and its own clean-up runs."""
+    """A job over its time is asked to end, its own clean-up runs, and it is tried again."""
 
     def wait() -> None:
         print("waiting")
@@ -257,12 +257,13 @@ def test_a_timeout() -> None:
         finally:
             print("cleaned up")
 
-    job = run(wait, timeout=1, retries=3)
+    job = run(wait, timeout=1, retries=1)
     error = lost(job, errors.JobTimeoutError)
+    assert error.cause == "its code was still running after 1 s"
     assert "--timeout" in error.hint
     assert job.logs() == "waiting\ncleaned up\n"
     assert job.facts.outcome == "lost"
-    assert job.facts.attempt == 1
+    assert job.facts.attempt == 2
 
 
 def test_a_fork_that_runs_on(local_session: Session) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nbbatch.backends.aws import checks, requests
+from nbbatch.backends.aws import checks, memory, requests
 from nbbatch.backends.aws.cache import Cache
 from nbbatch.backends.aws.clients import Clients, on_aws
 from nbbatch.backends.aws.definitions import NO_DEFINITION, Definitions
@@ -77,6 +77,10 @@ class BatchRunner:
         queue = self._fitting(options)
         # What is too long, or no field of Batch's, is said now too.
         self._requests(_stand_in(options), queue)
+
+    def larger(self, options: Options) -> Options | None:
+        """Double the memory; see `nbbatch.backends.base.Runner.larger`."""
+        return memory.larger(options, self._queues.get(options.queue))
 
     def start(self, launch: Launch) -> str:
         """Submit a job and return Batch's id of it; see `nbbatch.backends.base.Runner.start`."""

@@ -135,6 +135,8 @@ class JobFolder:
         reason = _DIED.format(supervisor) if supervisor else _NEVER_STARTED
         if "worker" in facts:
             processes.end_session(facts["worker"], facts.get("worker_started", ""))
+        if facts.get("tempdir"):
+            shutil.rmtree(facts["tempdir"], ignore_errors=True)
         record = Record(str(self.path), **facts)
         with contextlib.suppress(OSError):
             record.enter("FAILED", reason=reason, loss=Loss.UNKNOWN.value, exit_code=None)

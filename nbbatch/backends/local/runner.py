@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from nbbatch.backends.base import Call, ClientStore, Launch, masked
@@ -28,7 +29,7 @@ from nbbatch.wire import keys, spec
 #: Variables of the kernel's own that say which job it is itself; not those of its jobs.
 _OWN = ("NBBATCH_", "AWS_BATCH_")
 #: Where it runs, in the words of Batch.
-_PLACE = "local"
+_PLACE = keys.LOCAL
 #: Seconds between SIGTERM and SIGKILL, as on ECS.
 GRACE = 30.0
 _SUPERVISOR = str(Path(__file__).resolve().with_name("supervisor.py"))
@@ -74,11 +75,16 @@ class LocalRunner:
                 "leave --executable out to run with the kernel's own Python",
             )
 
+    def larger(self, options: Options) -> Options | None:
+        """Double the memory; see `nbbatch.backends.base.Runner.larger`."""
+        memory = min(options.memory * 2, machine.memory() or options.memory * 2)
+        return replace(options, memory=memory) if memory > options.memory else None
+
     def start(self, launch: Launch) -> str:
         """Start a job and return its id; see `nbbatch.backends.base.Runner.start`."""
         with as_backend_errors():
             self._start(launch)
-        return launch.job_id
+        return launch.unique
 
     def describe(self, ids: Sequence[str]) -> Mapping[str, Status]:
         """Return what is known about jobs; see `nbbatch.backends.base.Runner.describe`."""
@@ -115,7 +121,7 @@ class LocalRunner:
             "environment": masked(self._added(launch), launch.secret),
             "secrets": [list(secret) for secret in launch.options.secrets or ()],
             "attempts": launch.options.retries + 1,
-            "timeout": launch.options.timeout,
+            "timeout": launch.time_limit,
             "given": machine.given(launch.options, os.environ),
         }
         return [Call("local", "spawn", parameters)]
@@ -131,7 +137,7 @@ class LocalRunner:
         worker = unpacked(self._home, self._store, launch.worker)
         now = time.time()
         about = {"name": launch.name, "given": machine.given(launch.options, os.environ)}
-        folder = self._folder(launch.job_id)
+        folder = self._folder(launch.unique)
         lock = folder.create(now, about)
         if lock is None:
             return
@@ -148,7 +154,7 @@ class LocalRunner:
         options = launch.options
         limit = options.memory << 20 if machine.limits_memory() else 0
         plan = {
-            "folder": self._folder(launch.job_id).path,
+            "folder": self._folder(launch.unique).path,
             "directory": directory,
             "executable": _executable(options),
             # By its file: a folder is run through `runpy`, which takes a while to load.
@@ -156,9 +162,12 @@ class LocalRunner:
             "attempts": options.retries + 1,
             "attempt_name": keys.ENV_BATCH_ATTEMPT,
             "final_code": spec.EXIT_REFUSED,
-            "timeout": options.timeout or 0,
+            "retry_on": ",".join(options.retry_on or ()),
+            "after": ",".join(launch.depends_on),
+            "timeout": launch.time_limit or 0,
             "memory": limit,
             "grace": self._grace,
+            "temp_name": keys.ENV_TEMPDIR,
             "submitted_at": now,
         }
         return [f"{name}={value}" for name, value in plan.items()]
@@ -171,7 +180,7 @@ class LocalRunner:
         return {
             **machine.visible(launch.options, os.environ),
             **launch.environment,
-            keys.ENV_BATCH_JOB: launch.job_id,
+            keys.ENV_BATCH_JOB: launch.unique,
             keys.ENV_BATCH_QUEUE: _PLACE,
             keys.ENV_BATCH_CE: _PLACE,
             keys.ENV_GIVEN: json.dumps(machine.given(launch.options, os.environ)),

@@ -6,10 +6,11 @@ import json
 import os
 import sys
 import time
+from dataclasses import replace
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from nbbatch import errors
-from nbbatch.wire import spec
+from nbbatch.wire import keys, spec
 from nbbatch.wire.envelope import Envelope
 from nbbatch.wire.frames import frame
 from nbbatch.wire.graph import Item
@@ -53,12 +54,16 @@ def run(
 
 
 def _current(identity: Identity, job: JobSpec) -> Dict[str, Any]:
+    resources = dict(job.asked)
+    if keys.ENV_MEMORY in os.environ:
+        resources["memory"] = int(os.environ[keys.ENV_MEMORY])
     return {
         "job_id": identity.job,
         "job_name": job.name,
         "attempt": identity.attempt,
         "attempts": job.attempts,
-        "resources": dict(job.asked),
+        "resources": resources,
+        "spot_notice": keys.spot_notice(os.environ),
     }
 
 
@@ -88,7 +93,7 @@ class _Attempt:
         try:
             outcome, buffers = self._outcome()
         except signals.Terminated:
-            outcome, buffers = self._ended(spec.TERMINATED, signal="SIGTERM"), ()
+            outcome, buffers = self._terminated(), ()
         except errors.NbbatchError as error:
             outcome, buffers = self._refused(error), ()
         # The store can't be reached, no memory is left for the inputs, or a fault of ours.
@@ -125,15 +130,22 @@ class _Attempt:
         around = Surroundings(self._say, namespace)
         self._inputs = values.load(self._store, self._envelope, self._job, namespace)
         error = self._executed(around)
+        if signals.terminated(error) and not signals.out_of_time():
+            raise signals.Terminated
         items = self._items()
         around.leave()
+        if signals.terminated(error):
+            return self._result(items, self._terminated())
         found = failure.failures(error, self._named) if error is not None else ()
         lines = failure.lines(found, self._labels())
         if found:
             first = found[0]
             said = frame("error", ename=first.ename, evalue=first.evalue, traceback=list(lines))
             around.say(said)
-        return self._result(items, error, found, lines)
+        for index, (raised, _) in enumerate(failure.chain(error)):
+            items.append((spec.EXCEPTION, str(index), raised))
+        status = spec.OK if error is None else spec.ERROR
+        return self._result(items, self._ended(status, failures=found, traceback=lines))
 
     def _executed(self, around: Surroundings) -> Optional[BaseException]:
         """Run the code; return what it raised."""
@@ -149,8 +161,6 @@ class _Attempt:
         if os.getpid() != process:
             # A fork that the code made and did not end: the outcome is not its business.
             os._exit(0 if error is None else 1)
-        if signals.terminated(error):
-            raise signals.Terminated
         return error
 
     def _execute(self, around: Surroundings) -> None:
@@ -181,21 +191,11 @@ class _Attempt:
     def _labels(self) -> Dict[str, str]:
         return {name: label for name, (label, _) in self._job.sources.items()}
 
-    def _result(
-        self,
-        items: List[Item],
-        error: Optional[BaseException],
-        found: Tuple[spec.Failure, ...],
-        lines: Tuple[str, ...],
-    ) -> Tuple[Outcome, Sequence[Buffer]]:
-        for index, (raised, _) in enumerate(failure.chain(error)):
-            items.append((spec.EXCEPTION, str(index), raised))
+    def _result(self, items: List[Item], ended: Outcome) -> Tuple[Outcome, Sequence[Buffer]]:
         graph = values.dump(items, self._inputs.namespace)
         self._check_value(graph.failures)
-        outcome = self._ended(
-            spec.OK if error is None else spec.ERROR,
-            failures=found,
-            traceback=lines,
+        outcome = replace(
+            ended,
             unreturned=values.unreturned(graph) + self._missing(),
             changed=self._changed,
             deleted=tuple(self._snapshot.deleted()) if self._snapshot else (),
@@ -225,7 +225,15 @@ class _Attempt:
             spec.REFUSED, what=error.what, cause=error.cause, hint=error.hint, error=kind
         )
 
+    def _terminated(self) -> Outcome:
+        """Say that it was asked to end, and why if that is known."""
+        from nbbatch.worker.run import spot
+
+        said = {"signal": "SIGTERM", "loss": report.SPOT if spot.noticed(os.environ) else ""}
+        if signals.out_of_time():
+            said.update(loss=report.TIMEOUT, cause=report.too_long(self._job))
+        return self._ended(spec.TERMINATED, **said)
+
     def _ended(self, status: str, **fields: Any) -> Outcome:
-        last = self._identity.attempt >= self._job.attempts
-        final = last or status in (spec.OK, spec.REFUSED)
-        return Outcome(status=status, attempt=self._identity.attempt, final=final, **fields)
+        outcome = Outcome(status=status, attempt=self._identity.attempt, **fields)
+        return report.judged(outcome, self._job)

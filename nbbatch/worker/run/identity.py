@@ -24,7 +24,8 @@ def take_identity(environ: MutableMapping[str, str]) -> Identity:
     """Read the identity and take the key out of `environ`, where the user's code could print it."""
     found = Identity(
         job=environ[keys.ENV_JOB],
-        attempt=int(environ.get(keys.ENV_BATCH_ATTEMPT) or 1),
+        attempt=int(environ.get(keys.ENV_BEFORE) or 0)
+        + int(environ.get(keys.ENV_BATCH_ATTEMPT) or 1),
         batch_job_id=environ.get(keys.ENV_BATCH_JOB, ""),
         key=bytes.fromhex(environ.pop(keys.ENV_KEY)),
     )

@@ -14,7 +14,7 @@ from nbbatch.wire import spec
 from nbbatch.wire.frames import frame
 from nbbatch.wire.spec import JobSpec, Outcome
 from nbbatch.wire.store import Store
-from nbbatch.worker.run import control, report
+from nbbatch.worker.run import control, pause, report, signals
 from nbbatch.worker.run.identity import Identity
 from nbbatch.worker.run.story import Story
 from nbbatch.worker.run.tee import Tee, copy_to_log
@@ -45,17 +45,25 @@ class Monitor:
         self._tees = [Tee(name, self._story.add) for name in ("stdout", "stderr")]
         self._said: Optional[Outcome] = None
         self._signal = ""
+        self._limit = float("inf")
         self._deadline = 0.0
         self._next_sample = 0.0
         self._peak: Dict[str, Any] = {}
         self._started = time.monotonic()
+        self._spot_time = ""
+        self._loss = ""
 
     def run(self) -> int:
         """Run the child to its end and return the container's exit code."""
+        if not self._pause():
+            return self._ended_waiting()
         self._fork()
         # Late: by now the job itself is on its way.
+        from nbbatch.worker.run import spot
         from nbbatch.worker.sampling import sampler
 
+        self._spot = spot.Watch(os.environ)
+        self._spot.start()
         self._sampler = sampler.Sampler(self._child)
         self._story.add(frame("started", given=sampler.host_facts()))
         self._next_sample = time.monotonic() + SAMPLE / 4
@@ -64,7 +72,28 @@ class Monitor:
         self._finish(outcome)
         return report.exit_code(outcome)
 
+    def _pause(self) -> bool:
+        """Wait before a further attempt; tell whether it is to be made."""
+        seconds = self._job.pause if self._identity.attempt > 1 else 0
+        if not seconds:
+            return True
+        self._story.add(frame("notice", text=pause.words(seconds, self._identity.attempt)))
+        self._story.flush()
+        self._signal = pause.wait(seconds)
+        return not self._signal
+
+    def _ended_waiting(self) -> int:
+        outcome = self._written(
+            Outcome(spec.TERMINATED, attempt=self._identity.attempt, signal=self._signal)
+        )
+        self._finish(outcome)
+        return report.exit_code(outcome)
+
     def _fork(self) -> None:
+        self._started = time.monotonic()
+        if self._job.timeout is not None:
+            self._limit = self._started + self._job.timeout
+        signals.set_limit(self._limit)
         control_in, control_out = os.pipe()
         out_in, out_out = os.pipe()
         err_in, err_out = os.pipe()
@@ -117,9 +146,22 @@ class Monitor:
         self._signal = self._signal or signal.Signals(number).name
 
     def _terminate(self) -> None:
+        from nbbatch.worker.run import spot
+
         self._deadline = time.monotonic() + GRACE
-        self._story.add(frame("notice", text=f"asked to end by {self._signal}"))
+        text = f"asked to end by {self._signal}"
+        if self._signal:
+            spot.note_fargate(os.environ)
+        else:
+            self._loss = report.TIMEOUT
+            text = f"asked to end: {report.too_long(self._job)}"
+        self._story.add(frame("notice", text=text))
         self._kill(signal.SIGTERM)
+
+    def _note_spot(self) -> None:
+        self._spot_time = self._spot.time
+        text = f"the spot instance is to be reclaimed at {self._spot_time}"
+        self._story.add(frame("notice", text=text))
 
     def _kill(self, number: int) -> None:
         try:
@@ -130,7 +172,9 @@ class Monitor:
     def _watch(self) -> int:
         """Read, sample and write until the child is gone; return its wait status."""
         while True:
-            self._turn(min(self._story.wait(), self._next_sample - time.monotonic()))
+            limit = self._deadline or self._limit
+            due = min(self._next_sample, limit) - time.monotonic()
+            self._turn(min(self._story.wait(), due))
             pid, status, used = os.wait4(self._child, os.WNOHANG)
             if pid:
                 self._note_peak(memory=used.ru_maxrss * _RSS_UNIT)
@@ -144,8 +188,10 @@ class Monitor:
         if now >= self._next_sample:
             self._sample()
             self._next_sample = now + SAMPLE
-        if self._signal and not self._deadline:
+        if (self._signal or now >= self._limit) and not self._deadline:
             self._terminate()
+        if self._spot.time != self._spot_time:
+            self._note_spot()
         if self._deadline and now >= self._deadline:
             self._kill(signal.SIGKILL)
         if self._story.wait() <= 0:
@@ -198,12 +244,14 @@ class Monitor:
         """Say what became of a child that could not say it itself."""
         killed = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
         code = 128 + killed if killed else os.WEXITSTATUS(status)
+        asked = bool(self._signal or self._loss)
         outcome = Outcome(
-            status=spec.TERMINATED if self._signal else spec.DIED,
+            status=spec.TERMINATED if asked else spec.DIED,
             attempt=self._identity.attempt,
-            final=self._identity.attempt >= self._job.attempts,
             exit_code=code,
             signal=self._signal or (signal.Signals(killed).name if killed else ""),
+            loss=self._loss or (report.SPOT if asked and self._spot_time else ""),
+            cause=report.too_long(self._job) if self._loss else "",
             out_of_memory=killed == signal.SIGKILL and self._sampler.oom_kills() > 0,
             usage=self._usage(),
         )
@@ -212,6 +260,7 @@ class Monitor:
 
     def _written(self, outcome: Outcome) -> Outcome:
         """Write an outcome, unless the child had written its own before it died."""
+        outcome = report.judged(outcome, self._job)
         try:
             return report.write_if_absent(self._store, self._identity, outcome)
         # The exit code and the container's log still tell what happened.

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import List, Sequence
 
-from nbbatch.wire import envelope, keys, parts, spec
+from nbbatch.wire import attempts, envelope, keys, parts, spec
 from nbbatch.wire.envelope import Stamp
-from nbbatch.wire.spec import Outcome
+from nbbatch.wire.spec import JobSpec, Outcome
 from nbbatch.wire.store import Buffer, Store
 from nbbatch.worker.run.identity import Identity
+
+#: Why an attempt was asked to end, as the outcome says it.
+TIMEOUT, SPOT = "timeout", "spot"
 
 _STDERR = 2
 
@@ -60,6 +64,29 @@ def tell_unwritable(error: OSError) -> None:
     tell(f"the outcome can't be written: {error}")
 
 
+def judged(outcome: Outcome, job: JobSpec) -> Outcome:
+    """Say in an outcome whether another attempt follows."""
+    last = outcome.attempt >= job.attempts or outcome.status in (spec.OK, spec.REFUSED)
+    final = last or not attempts.again(job.retry_on, _end(outcome), exit_code(outcome))
+    return replace(outcome, final=final)
+
+
+def _end(outcome: Outcome) -> str:
+    """Name how an attempt ended, as the option ``retry_on`` does; ``""`` where that is open."""
+    if outcome.out_of_memory:
+        return attempts.MEMORY
+    if outcome.loss == SPOT:
+        return attempts.SPOT
+    # The kernel of the host may have killed it for its memory, or Batch asked it to end.
+    unsure = outcome.signal == "SIGKILL" or outcome.status == spec.TERMINATED
+    return "" if unsure and outcome.loss != TIMEOUT else attempts.ERROR
+
+
+def too_long(job: JobSpec) -> str:
+    """Say that a job ran out of time."""
+    return f"its code was still running after {job.timeout:g} s"
+
+
 def exit_code(outcome: Outcome) -> int:
     """Return what the container exits with: as a shell would report the same end."""
     if outcome.status == spec.OK:
@@ -68,6 +95,8 @@ def exit_code(outcome: Outcome) -> int:
         return spec.EXIT_UNWRITABLE
     if outcome.status == spec.REFUSED:
         return spec.EXIT_REFUSED
+    if outcome.loss == TIMEOUT:
+        return attempts.EXIT_TIMEOUT
     if outcome.status == spec.TERMINATED:
         return 143
     if outcome.status == spec.DIED and outcome.exit_code:

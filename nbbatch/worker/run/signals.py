@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import signal
+import time
 from typing import Any, Optional
 
 from nbbatch.worker.run import failure
 
+_limit = float("inf")
+
 
 class Terminated(KeyboardInterrupt):
     """A signal from outside asked the job to end."""
+
+
+def set_limit(moment: float) -> None:
+    """Note when the code's time is over, on the clock of `time.monotonic`; before the fork."""
+    global _limit
+    _limit = moment
+
+
+def out_of_time() -> bool:
+    """Tell whether the code's time is over: it is then asked to end for that."""
+    return time.monotonic() >= _limit
 
 
 def listen() -> None:

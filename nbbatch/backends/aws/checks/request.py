@@ -12,7 +12,6 @@ from nbbatch.errors import OptionError
 if TYPE_CHECKING:
     from nbbatch.options import Options
 
-_SHORTEST = 60
 #: The least memory in MiB that the container runtime takes.
 _LEAST_MEMORY = 4
 _MOST_TAGS = 50
@@ -26,9 +25,6 @@ def check_request(options: Options) -> None:
     OptionError
         A value that Batch does not take, and the nearest that it does.
     """
-    if options.timeout is not None and options.timeout < _SHORTEST:
-        cause = f"AWS Batch stops no job before it ran for {_SHORTEST} seconds"
-        raise refusal(options, "timeout", cause, f"--timeout {_SHORTEST}")
     if options.memory < _LEAST_MEMORY:
         cause = f"AWS Batch takes no less than {_LEAST_MEMORY} MiB"
         raise refusal(options, "memory", cause, f"--memory {_LEAST_MEMORY}")

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 _NAME_LIMIT = 128
 _MOST_DEPENDENCIES = 20
+#: https://docs.aws.amazon.com/batch/latest/APIReference/API_JobTimeout.html
+_LEAST_TIMEOUT = 60
 
 
 def submit_job(
@@ -57,12 +59,12 @@ def submit_job(
     command = brief_command(options.executable or "python") if existing else []
     environment = {**_of_tmpfs(options), **launch.environment}
     request: Request = {
-        "jobName": job_name(launch.name, launch.job_id),
+        "jobName": job_name(launch.name, launch.unique),
         "jobQueue": queue.name,
         "jobDefinition": definition,
         **shapes.overrides(shape, options, environment, command),
         "retryStrategy": retry_strategy(options, queue),
-        **_given(options, queue),
+        **_given(launch, queue),
     }
     if launch.depends_on:
         request["dependsOn"] = _dependencies(launch.depends_on)
@@ -83,10 +85,12 @@ def tags(options: Options) -> dict[str, str]:
     return {**(options.aws_batch_tags or {}), **(options.tags or {})}
 
 
-def _given(options: Options, queue: Queue) -> Request:
-    timeout = options.timeout
+def _given(launch: Launch, queue: Queue) -> Request:
+    options, limit = launch.options, launch.time_limit
+    # The worker itself ends the code in time: this is for the case that it can't.
+    timeout = {"attemptDurationSeconds": max(limit, _LEAST_TIMEOUT)} if limit else None
     found: Request = {
-        "timeout": None if timeout is None else {"attemptDurationSeconds": timeout},
+        "timeout": timeout,
         "shareIdentifier": options.share_identifier,
         "schedulingPriorityOverride": options.scheduling_priority,
         "parameters": dict(options.parameters or {}) or None,

@@ -1,6 +1,7 @@
 """One attempt: spawn the job's process, watch it, end what is left of it."""
 
 import os
+import sys
 import time
 
 from . import processes
@@ -17,6 +18,8 @@ LOAD, LOOK_MOST = 0.02, 1.0
 LAST_WORDS = 5.0
 #: Signals that an interpreter may have been told to ignore; the job starts with the defaults.
 DEFAULTS = (1, 2, 3, 13, 15, 25)
+#: Where this package lies.
+_PACKAGES = os.path.abspath(os.path.join(__file__, *[os.pardir] * 5))
 OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
 
 
@@ -36,6 +39,11 @@ class Plan:
         self.memory = int(given["memory"])
         self.grace = float(given["grace"])
         self.submitted_at = float(given["submitted_at"])
+        self.retry_on = tuple(filter(None, given["retry_on"].split(",")))
+        #: The folders of the jobs that must have succeeded before.
+        place = os.path.dirname(self.folder)
+        self.after = [os.path.join(place, job) for job in given["after"].split(",") if job]
+        self.temp_name = given["temp_name"]
 
 
 class Ending:
@@ -47,6 +55,18 @@ class Ending:
         self.code = code
         #: Whether no further attempt may follow.
         self.final = final or not loss
+
+
+def again(conditions: "tuple[str, ...]", ending: Ending) -> bool:
+    """Tell whether an attempt that ended so is followed by another one here."""
+    # Late, and only now from the package itself: an attempt has just failed, so time there is.
+    sys.path.append(_PACKAGES)
+    from nbbatch.wire import attempts
+
+    if ending.loss == "memory" and attempts.grows(conditions):
+        return False
+    words = {"memory": attempts.MEMORY, "image": attempts.IMAGE}
+    return attempts.again(conditions, words.get(ending.loss, attempts.ERROR), ending.code)
 
 
 class Attempt:
@@ -70,6 +90,8 @@ class Attempt:
         self._kill_at = float("inf")
         self._victims: set[int] = set()
         self._look = LOOK
+        #: For temporary files; it goes with the attempt.
+        self.tempdir = ""
 
     def spawn(self) -> int:
         """Start the job's process and return its number.
@@ -80,12 +102,26 @@ class Attempt:
             It can't be started.
         """
         os.chdir(self._plan.directory)
+        self.tempdir = _make_tempdir(os.path.basename(self._plan.folder), self._number)
+        try:
+            self.pid = self._spawn()
+        except OSError:
+            _remove(self.tempdir)
+            raise
+        self._started = time.monotonic()
+        return self.pid
+
+    def _spawn(self) -> int:
         log = os.path.join(self._plan.folder, log_name(self._number))
         appending = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-        self.pid = os.posix_spawnp(
+        return os.posix_spawnp(
             self._plan.executable,
             [self._plan.executable, self._plan.worker],
-            {**os.environ, self._plan.attempt_name: str(self._number)},
+            {
+                **os.environ,
+                self._plan.attempt_name: str(self._number),
+                self._plan.temp_name: self.tempdir,
+            },
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
                 (os.POSIX_SPAWN_OPEN, 1, log, appending, 0o600),
@@ -95,8 +131,6 @@ class Attempt:
             setsigdef=DEFAULTS,
             setsigmask=(),
         )
-        self._started = time.monotonic()
-        return self.pid
 
     def watch(self) -> Ending:
         """Wait until the process has ended, end it where it must, and say how it was."""
@@ -109,6 +143,7 @@ class Attempt:
                 self._judge()
         waiter.close()
         processes.end_below(os.getpid(), self.pid)
+        _remove(self.tempdir)
         return self._ending(status)
 
     def _judge(self) -> None:
@@ -174,6 +209,29 @@ class Attempt:
         if not code:
             return Ending("", "", 0)
         return Ending("exit", exit_reason(code), code, final=code == self._plan.final_code)
+
+
+def _make_tempdir(job: str, attempt: int) -> str:
+    """Make a folder for one attempt's temporary files; empty where that can't be done."""
+    place = os.environ.get("TMPDIR") or "/tmp"
+    path = os.path.join(place, f"nbbatch-{job}.{attempt}-{os.urandom(4).hex()}")
+    try:
+        os.mkdir(path, 0o700)
+    except OSError:
+        return ""
+    return path
+
+
+def _remove(folder: str) -> None:
+    try:
+        os.rmdir(folder)
+    except FileNotFoundError:
+        pass
+    # Mostly because something is in it.
+    except OSError:
+        import shutil
+
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 class _Waiter:

@@ -3,7 +3,7 @@
 import os
 
 from . import processes
-from .attempt import Attempt, Ending, Plan
+from .attempt import Attempt, Ending, Plan, again
 from .record import LOCK_FD, Record
 from .stop import Stop
 
@@ -48,13 +48,30 @@ class Job:
 
     def run(self) -> None:
         """Make as many attempts as it takes, and note how the last one ended."""
-        for number in range(1, self._plan.attempts + 1):
-            ending = self._attempt(number)
-            if ending.final:
-                break
+        ending = self._wait()
+        number = 0
+        while ending is None:
+            number += 1
+            tried = self._attempt(number)
+            if number == self._plan.attempts or not self._again(tried):
+                ending = tried
         state = "FAILED" if ending.loss else "SUCCEEDED"
         loss = ending.loss or None
         self._note(state, reason=ending.reason, loss=loss, exit_code=ending.code)
+
+    def _wait(self) -> "Ending | None":
+        """Wait for the jobs that this one depends on; say why it is not to be started."""
+        if not self._plan.after:
+            return None
+        from . import waiting
+
+        self._stop.listen()
+        self._note("PENDING")
+        reason = waiting.wait(self._plan.after, self._stop)
+        return Ending("unknown", reason, None, final=True) if reason else None
+
+    def _again(self, ending: Ending) -> bool:
+        return not ending.final and again(self._plan.retry_on, ending)
 
     def _attempt(self, number: int) -> Ending:
         if self._stop.reason():
@@ -67,7 +84,8 @@ class Job:
         except OSError as error:
             cause = f"{error.filename or self._plan.executable}: {error.strerror}"
             return Ending("image", f"CannotStartContainerError: {cause}", CANNOT_START)
-        self._note("RUNNING", worker=pid, worker_started=processes.started(pid))
+        facts = {"worker_started": processes.started(pid), "tempdir": attempt.tempdir}
+        self._note("RUNNING", worker=pid, **facts)
         # Late, for what they import: by now the job itself is on its way.
         processes.adopt_orphans()
         self._stop.listen()

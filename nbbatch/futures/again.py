@@ -1,0 +1,100 @@
+"""A job that ran out of memory starts again with more: its next attempts, in a new job of Batch.
+
+No backend can change a job's memory between its attempts, so whoever watches the job does it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from nbbatch.backends.base import Backend, Launch
+from nbbatch.facts import Loss
+from nbbatch.futures.registry import Record, Registry
+from nbbatch.futures.tracker import Tracker
+from nbbatch.options import Options, kept, restored
+from nbbatch.wire import attempts, keys
+
+#: Seconds that another kernel, which was first, may take to start the job.
+_PATIENCE = 60.0
+_LOOK = 0.2
+
+
+def wanted(record: Record, tracker: Tracker) -> bool:
+    """Tell whether a job that has ended is to start again with more memory."""
+    conditions = tuple(record.options.get("retry_on") or ())
+    if tracker.failure is not None or tracker.cancelled_here or not attempts.grows(conditions):
+        return False
+    outcome = tracker.outcome
+    short = outcome.out_of_memory if outcome is not None else False
+    return (short or tracker.loss() is Loss.MEMORY) and tracker.ended_attempt < record.attempts
+
+
+class Again:
+    """Starts jobs again.
+
+    Parameters
+    ----------
+    launch
+        Builds the launch of a record's job with other options.
+    patience
+        Seconds after which a kernel that was about to start a job is taken to be gone.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        registry: Registry,
+        launch: Callable[[Record, Options], Launch],
+        patience: float = _PATIENCE,
+    ) -> None:
+        self._backend = backend
+        self._registry = registry
+        self._launch = launch
+        self._patience = patience
+
+    def start(self, record: Record, before: int) -> Record | None:
+        """Start a job again after `before` attempts; never twice, whoever else watches it.
+
+        Returns
+        -------
+        Record or None
+            Where the job goes on; None where there is no more memory to be had.
+
+        Raises
+        ------
+        BackendError
+            It was not started.
+        """
+        larger = self._backend.runner.larger(restored(record.options))
+        if larger is None:
+            return None
+        options = replace(larger, retries=record.attempts - before - 1, depends_on=None)
+        new = replace(
+            record, before=before, asked=options.asked(), options=kept(options), batch_job_id=""
+        )
+        claim = keys.again(record.id, before + 1)
+        if not self._backend.store.put(claim, [b""], if_absent=True):
+            elsewhere = self._started_elsewhere(record.id, before)
+            if elsewhere is not None:
+                return elsewhere
+        new = replace(new, batch_job_id=self._backend.runner.start(self._launch(new, options)))
+        self._registry.write(new)
+        return new
+
+    def _started_elsewhere(self, id_: str, before: int) -> Record | None:
+        """Wait for the kernel that was first; None where it seems to have died over it."""
+        deadline = time.monotonic() + self._patience
+        while time.monotonic() < deadline:
+            record = self._registry.get(id_)
+            if record is not None and record.before >= before:
+                return record
+            time.sleep(_LOOK)
+        return None
+
+
+def announcement(old: Record, new: Record) -> str:
+    """Say that a job starts again, and with what."""
+    had, has = (int(record.asked.get("memory") or 0) for record in (old, new))
+    return f"ran out of memory with {had} MiB; starts again with {has}"
