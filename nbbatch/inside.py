@@ -8,12 +8,19 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from typing import Any, Dict, Mapping, Optional
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Dict, Mapping, Optional, Union
 
 from nbbatch.errors import UsageError
 from nbbatch.wire import keys
 
-__all__ = ["Current", "current", "in_job"]
+if TYPE_CHECKING:
+    from nbbatch.wire.checkpoints import Checkpoints
+
+__all__ = ["Checkpoint", "Current", "current", "in_job"]
+
+#: What a checkpoint is called that is given no name.
+_CHECKPOINT = "checkpoint"
 
 _ENV_CURRENT = "NBBATCH_CURRENT"
 
@@ -63,7 +70,10 @@ class Current:
 
     @property
     def attempt(self) -> int:
-        """The number of this attempt, from 1."""
+        """The number of this attempt, from 1.
+
+        That of Batch, and on from there where the job was started again with more memory.
+        """
         return int(self._facts()["attempt"])
 
     @property
@@ -78,8 +88,38 @@ class Current:
 
     @property
     def tempdir(self) -> str:
-        """A folder for temporary files."""
-        return tempfile.gettempdir()
+        """A folder for temporary files; it goes with the attempt.
+
+        Where the job asked for a file system in memory, that one (``tmpfs_path``).
+        """
+        self._facts()
+        return os.environ.get(keys.ENV_TEMPDIR) or tempfile.gettempdir()
+
+    @property
+    def spot_termination_notice(self) -> str:
+        """The path of a file that exists once the instance is to be taken away.
+
+        It holds the time as EC2 writes it, e.g. ``2026-01-31T09:45:00Z``. As in Metaflow.
+        """
+        return str(self._facts()["spot_notice"])
+
+    @property
+    def reclaimed_at(self) -> Optional[datetime]:
+        """When the instance is taken away, with its time zone; None while nothing is known.
+
+        EC2 says it two minutes before, and the job learns it within some seconds.
+        """
+        try:
+            with open(self.spot_termination_notice, encoding="utf-8") as file:
+                return datetime.fromisoformat(file.read().strip().replace("Z", "+00:00"))
+        except (OSError, ValueError):
+            return None
+
+    @property
+    def checkpoint(self) -> "Checkpoint":
+        """What the job keeps for its next attempt; see `Checkpoint`."""
+        self._facts()
+        return Checkpoint()
 
     @property
     def batch_job_id(self) -> str:
@@ -90,6 +130,21 @@ class Current:
     def queue(self) -> str:
         """The name of the job queue."""
         return self._variable(keys.ENV_BATCH_QUEUE) or ""
+
+    @property
+    def compute_environment(self) -> str:
+        """The name of the compute environment."""
+        return self._variable(keys.ENV_BATCH_CE) or ""
+
+    @property
+    def kubernetes_node_uid(self) -> str:
+        """The id of the cluster's node that the job runs on; empty elsewhere than on EKS."""
+        return self._variable(keys.ENV_BATCH_KUBERNETES_NODE) or ""
+
+    @property
+    def array_size(self) -> Optional[int]:
+        """The size of the array that the job belongs to; None outside one."""
+        return self._number(keys.ENV_BATCH_ARRAY_SIZE)
 
     @property
     def array_index(self) -> Optional[int]:
@@ -118,6 +173,83 @@ class Current:
     def _number(self, name: str) -> Optional[int]:
         value = self._variable(name)
         return int(value) if value else None
+
+
+class Checkpoint:
+    """What a job keeps in the store, so that its next attempt goes on where this one stopped.
+
+    ::
+
+        state = current.checkpoint.load(default={"epoch": 0})
+        for epoch in range(state["epoch"], 100):
+            ...
+            current.checkpoint.save({"epoch": epoch + 1, "model": model})
+
+    A save that is cut off leaves the one before; large arrays and files that are as they were are
+    not written again. Everything is sealed with the job's key. Several names keep several things.
+    On a multi-node job each node has its own under the name that is used without one; all others
+    are shared by the nodes.
+    """
+
+    def __repr__(self) -> str:
+        return f"<checkpoints of job {current.job_id}>"
+
+    def save(self, value: Any, name: str = _CHECKPOINT) -> None:
+        """Keep a value, in the place of what was kept under that name.
+
+        Raises
+        ------
+        NotPicklableError
+            Some part of it does not pickle; what was kept is as it was.
+        """
+        from nbbatch.wire import checkpoints
+
+        _kept().save(_own(name), checkpoints.pack_value(value, name))
+
+    def load(self, name: str = _CHECKPOINT, default: Any = None) -> Any:
+        """Return the value that was kept last, by this attempt or one before; else `default`.
+
+        Raises
+        ------
+        NbbatchError
+            It can't be rebuilt here, or was altered.
+        """
+        from nbbatch.wire import checkpoints
+
+        found = _kept().load(_own(name))
+        return default if found is None else checkpoints.unpack_value(found, name)
+
+    def save_files(self, path: "Union[str, os.PathLike[str]]", name: str = _CHECKPOINT) -> None:
+        """Keep a file, or a folder with all that is in it."""
+        from nbbatch.wire import folders
+
+        _kept().save(_own(name), folders.pack(os.fspath(path), name))
+
+    def load_files(self, path: "Union[str, os.PathLike[str]]", name: str = _CHECKPOINT) -> bool:
+        """Write the file or folder that was kept last to `path`; tell whether there was one."""
+        from nbbatch.wire import folders
+
+        found = _kept().load(_own(name))
+        if found is not None:
+            folders.unpack(found, os.fspath(path), name)
+        return found is not None
+
+
+def _kept() -> "Checkpoints":
+    from nbbatch.wire import checkpoints
+
+    if checkpoints.here is None:
+        raise UsageError(
+            "nbbatch.current.checkpoint can't be used here",
+            "this is a program that the job has started, and it does not get the job's key",
+            "save and load in the job's own process, or in one that it forks",
+        )
+    return checkpoints.here
+
+
+def _own(name: str) -> str:
+    node = current.node_index
+    return name if node is None or name != _CHECKPOINT else f"{name}-node{node}"
 
 
 current = Current()

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
 from nbbatch.backends.base import Backend
-from nbbatch.errors import JobCancelledError, NbbatchError
+from nbbatch.errors import JobCancelledError, NbbatchError, NotFoundError
 from nbbatch.facts import JobFacts, State
 from nbbatch.futures.again import Again, announcement, wanted
 from nbbatch.futures.diagnosis import diagnose, outcome_word
@@ -22,7 +22,9 @@ from nbbatch.futures.results import Results, load
 from nbbatch.futures.story import read_story
 from nbbatch.futures.tracker import Observer, Tracker
 from nbbatch.futures.watcher import Watcher
-from nbbatch.wire import spec
+from nbbatch.wire import keys, spec
+from nbbatch.wire.checkpoints import Checkpoints, Owner, names, unpack_value
+from nbbatch.wire.folders import unpack
 
 __all__ = ["Job"]
 
@@ -242,6 +244,34 @@ class Job(Future, Generic[R]):  # type: ignore[type-arg]
         """The notebook outputs so far: streams, displays, result, error, in their order."""
         story = read_story(self._backend.store, self._key, self.id, self.facts.attempt)
         return outputs(story)
+
+    def checkpoints(self) -> list[str]:
+        """Return the names of what the job keeps (`nbbatch.current.checkpoint`)."""
+        prefix = keys.file(self.id, "")
+        return names([key for key, _, _ in self._backend.store.list(prefix)], self.id)
+
+    def checkpoint(self, name: str = "checkpoint", path: str | None = None) -> Any:
+        """Return what the job keeps under a name; files are written to `path`, if it is given.
+
+        Raises
+        ------
+        NotFoundError
+            It keeps nothing of that name, or not yet.
+        NbbatchError
+            It can't be rebuilt here, or was altered.
+        """
+        store = self._backend.store
+        found = Checkpoints(lambda: store, Owner(self.id, self._key)).load(name)
+        if found is None:
+            raise NotFoundError(
+                f"job {self.id} ({self.name}) has no checkpoint {name}",
+                f"it keeps {', '.join(self.checkpoints()) or 'nothing'}",
+                "job.checkpoints() lists the names",
+            )
+        if path is None:
+            return unpack_value(found, name)
+        unpack(found, path, name)
+        return path
 
     def __await__(self) -> Generator[Any, None, R]:
         """Wait in an event loop; the value is unpickled in the loop's thread.

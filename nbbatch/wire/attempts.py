@@ -4,12 +4,15 @@ The worker says it in its outcome, the local supervisor and AWS Batch (``evaluat
 the client shows it. Imports nothing: the supervisor loads it too.
 """
 
-#: How an attempt may have ended, in the words of the option ``retry_on``; ``""`` is not known.
-ERROR = "error"  # the code raised, ended its process, or ran out of time
+#: How an attempt may have ended, as far as that is no exit code; ``""`` is not known.
+EXIT = "exit"  # by itself: its exit code says how
 IMAGE = "image"  # its container could not be started
 MEMORY = "memory"
 SPOT = "spot"
+#: The other words of the option ``retry_on``: the code raised (exit code 1), and all together.
+ERROR = "error"
 ANY = "any"
+RAISED = 1
 
 #: The worker's exit code where the code ran longer than its timeout, as that of timeout(1).
 EXIT_TIMEOUT = 124
@@ -25,12 +28,14 @@ def again(conditions: "tuple[str, ...]", end: str, code: "int | None" = None) ->
     conditions
         The option ``retry_on``; none of them is all of them.
     end
-        One of the words above. Where it is ``""`` whatever may be meant is taken to be.
+        How it ended. Where it is ``""``, any end that `conditions` name may have been it.
     code
         The exit code, where there is one.
     """
     if not conditions or ANY in conditions or (code is not None and str(code) in conditions):
         return True
+    if end == EXIT:
+        return code == RAISED and ERROR in conditions
     return end in conditions if end else not {MEMORY, SPOT}.isdisjoint(conditions)
 
 

@@ -17,7 +17,7 @@ from nbbatch.wire.graph import Item
 from nbbatch.wire.spec import JobSpec, Outcome
 from nbbatch.wire.store import Buffer, Store
 from nbbatch.worker.notebook.surroundings import Surroundings
-from nbbatch.worker.run import cell, control, failure, report, signals, values
+from nbbatch.worker.run import cell, control, failure, keeping, report, signals, values
 from nbbatch.worker.run.changes import Snapshot
 from nbbatch.worker.run.identity import Identity
 from nbbatch.worker.stores import open_store
@@ -41,6 +41,7 @@ def run(
     values.see_modules(modules)
     os.environ[ENV_CURRENT] = json.dumps(_current(identity, job))
     store = open_store(os.environ)
+    keeping.keep(store, identity)
     started = time.monotonic()
     try:
         outcome = _Attempt(store, identity, envelope, job, say, modules).run()

@@ -72,14 +72,14 @@ def judged(outcome: Outcome, job: JobSpec) -> Outcome:
 
 
 def _end(outcome: Outcome) -> str:
-    """Name how an attempt ended, as the option ``retry_on`` does; ``""`` where that is open."""
+    """Name how an attempt ended, as `attempts.again` does; ``""`` where that is open."""
     if outcome.out_of_memory:
         return attempts.MEMORY
     if outcome.loss == SPOT:
         return attempts.SPOT
     # The kernel of the host may have killed it for its memory, or Batch asked it to end.
     unsure = outcome.signal == "SIGKILL" or outcome.status == spec.TERMINATED
-    return "" if unsure and outcome.loss != TIMEOUT else attempts.ERROR
+    return "" if unsure and outcome.loss != TIMEOUT else attempts.EXIT
 
 
 def too_long(job: JobSpec) -> str:

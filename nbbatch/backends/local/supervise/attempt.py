@@ -66,7 +66,7 @@ def again(conditions: "tuple[str, ...]", ending: Ending) -> bool:
     if ending.loss == "memory" and attempts.grows(conditions):
         return False
     words = {"memory": attempts.MEMORY, "image": attempts.IMAGE}
-    return attempts.again(conditions, words.get(ending.loss, attempts.ERROR), ending.code)
+    return attempts.again(conditions, words.get(ending.loss, attempts.EXIT), ending.code)
 
 
 class Attempt:
