@@ -236,15 +236,15 @@ class Checkpoint:
 
 
 def _kept() -> "Checkpoints":
-    from nbbatch.wire import checkpoints
+    from nbbatch.wire import here
 
-    if checkpoints.here is None:
+    if here.checkpoints is None:
         raise UsageError(
             "nbbatch.current.checkpoint can't be used here",
             "this is a program that the job has started, and it does not get the job's key",
             "save and load in the job's own process, or in one that it forks",
         )
-    return checkpoints.here
+    return here.checkpoints()
 
 
 def _own(name: str) -> str:

@@ -260,8 +260,7 @@ class Job(Future, Generic[R]):  # type: ignore[type-arg]
         NbbatchError
             It can't be rebuilt here, or was altered.
         """
-        store = self._backend.store
-        found = Checkpoints(lambda: store, Owner(self.id, self._key)).load(name)
+        found = Checkpoints(self._backend.store, Owner(self.id, self._key)).load(name)
         if found is None:
             raise NotFoundError(
                 f"job {self.id} ({self.name}) has no checkpoint {name}",

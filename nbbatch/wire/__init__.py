@@ -13,6 +13,7 @@ Standard library and cloudpickle only, Python 3.9 and newer: this package runs o
 `frames`        the job's story: output, metrics, states
 `attempts`      when another attempt follows
 `checkpoints`   what a job keeps for its next attempt
+`here`          what the worker lends to `nbbatch.current`
 `folders`       files and folders as parts of one
 `spec`          what is to run, and what became of it
 `store`         the port through which both sides move bytes

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 import sys
 import threading
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Set
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Set
 
 from nbbatch.errors import NbbatchError, NotPicklableError, UsageError
 from nbbatch.wire import graph, keys, parts
@@ -23,9 +23,6 @@ from nbbatch.wire.store import Buffer, Store
 #: The kind of the sealed object, and what it may hold.
 KIND = "checkpoint"
 VALUE, FILES = "value", "files"
-#: What this process's own job keeps; the worker puts it here.
-here: "Optional[Checkpoints]" = None
-
 #: How often a checkpoint is read that somebody replaces just then.
 _TRIES = 3
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
@@ -74,16 +71,10 @@ class _Places:
 
 
 class Checkpoints:
-    """The checkpoints of one job; usable from several threads.
+    """The checkpoints of one job; usable from several threads."""
 
-    Parameters
-    ----------
-    open_store
-        Returns the store that the calling process may use.
-    """
-
-    def __init__(self, open_store: Callable[[], Store], owner: Owner) -> None:
-        self._open = open_store
+    def __init__(self, store: Store, owner: Owner) -> None:
+        self._store = store
         self._owner = owner
         self._lock = threading.Lock()
         #: Digest to place, of each checkpoint that this process has saved or may go on from.
@@ -101,11 +92,10 @@ class Checkpoints:
         """
         check_name(name)
         with self._lock:
-            store = self._open()
             if name not in self._saved:
-                head = self._head(store, name)
+                head = self._head(name)
                 self._saved[name] = dict(head.meta["places"]) if head is not None else {}
-            self._saved[name] = self._replace(store, name, content)
+            self._saved[name] = self._replace(name, content)
 
     def load(self, name: str) -> Optional[Content]:
         """Read a checkpoint whose seal is checked; None where there is none.
@@ -116,12 +106,11 @@ class Checkpoints:
             It was altered, or is another one than this.
         """
         check_name(name)
-        store = self._open()
         for last in (*[False] * (_TRIES - 1), True):
-            head = self._head(store, name)
+            head = self._head(name)
             if head is None:
                 return None
-            places = _Places(store, head.meta["places"])
+            places = _Places(self._store, head.meta["places"])
             try:
                 buffers = [parts.read(places, head, index) for index in range(len(head.parts))]
             # Whoever saves a newer one meanwhile writes over the one before the last.
@@ -132,8 +121,8 @@ class Checkpoints:
             return Content(head.meta["kind"], head.meta["said"], buffers)
         raise AssertionError("unreachable")
 
-    def _head(self, store: Store, name: str) -> Optional[Envelope]:
-        data = store.get(_head_key(self._owner.job, name))
+    def _head(self, name: str) -> Optional[Envelope]:
+        data = self._store.get(_head_key(self._owner.job, name))
         if data is None:
             return None
         head = unseal(data, self._owner.key, KIND, self._owner.job)
@@ -141,7 +130,7 @@ class Checkpoints:
             raise broken(f"checkpoint {name} of job {self._owner.job}")
         return head
 
-    def _replace(self, store: Store, name: str, content: Content) -> Dict[str, str]:
+    def _replace(self, name: str, content: Content) -> Dict[str, str]:
         me, old = self._owner, self._saved[name]
         taken, places = set(old.values()), {}
         mine = keys.file(me.job, f"{name}/{me.line}")
@@ -156,11 +145,12 @@ class Checkpoints:
                 place = old.get(part.digest, "")
                 if not place.startswith(mine):
                     place = self._free(name, taken)
-                    store.put(place, [data])
+                    self._store.put(place, [data])
                 places[part.digest] = place
                 taken.add(place)
         meta = {"name": name, "kind": content.kind, "said": content.said, "places": places}
-        store.put(_head_key(me.job, name), seal(me.key, KIND, me.job, meta, described, inline))
+        pieces = seal(me.key, KIND, me.job, meta, described, inline)
+        self._store.put(_head_key(me.job, name), pieces)
         return places
 
     def _free(self, name: str, taken: Set[str]) -> str:
