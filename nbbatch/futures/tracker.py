@@ -80,6 +80,8 @@ class Tracker:
         self._before = before
         self._attempt = 1
         self._number = 0
+        #: The number after the last frames of the attempt before.
+        self._ended_number = 0
         self._note = ""
         self._ended_at: float | None = None
 
@@ -130,6 +132,7 @@ class Tracker:
         if final:
             self.read_outcome()
         else:
+            self._ended_number = self._number
             self._attempt += 1
             self._number = 0
 
@@ -222,19 +225,20 @@ class Tracker:
         gone = self.status is not None and self.status.state.final
         if self.outcome is None:
             # Its last words may have come between the last look and its end.
-            return gone and not (self.read_frames() or self.read_outcome() or self._go_back())
+            return gone and not (self.read_frames() or self.read_outcome() or self._move())
         if self.outcome.status not in (spec.TERMINATED, spec.DIED) or self.outcome.loss:
             return True
         late = self._ended_at is not None and time.time() - self._ended_at > _EXPLAIN
         return gone or self.cancelled_here or late
 
-    def _go_back(self) -> bool:
-        """Take the outcome of the attempt before, where the one after it never came."""
+    def _move(self) -> bool:
+        """Turn to the attempt that was the last, where the story of another one leads nowhere."""
         last = self.status.attempt if self.status is not None else self._attempt
-        if last >= self._attempt:
+        if last == self._attempt:
             return False
-        self._attempt = last
-        return self.read_outcome()
+        forward = last > self._attempt
+        self._attempt, self._number = last, 0 if forward else self._ended_number
+        return forward or self.read_outcome()
 
     def loss(self) -> Loss | None:
         """Return why the backend says that the job failed, once it says so."""

@@ -1,0 +1,134 @@
+"""Further attempts on Batch: by its own rules, in time, and with more memory in another job."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import pytest
+from aws_rig import EXECUTION_ROLE, ROLE, aws_rig
+from stub import until
+
+import nbbatch
+from nbbatch import batch, current, errors
+from nbbatch.backends.aws import memory
+from nbbatch.backends.aws.queues import Queue
+from nbbatch.options import merge
+from nbbatch.wire import keys
+
+
+@pytest.fixture
+def rig(tmp_path):
+    """Give this process a Batch, and a session of nbbatch on it."""
+    with aws_rig(tmp_path, grace=1.0) as opened:
+        opened.batch.place.environment["AWS_EC2_METADATA_DISABLED"] = "true"
+        os.environ["NBBATCH_HOME"] = str(tmp_path / "home")
+        nbbatch.configure(
+            backend="aws", s3_root=f"s3://{opened.bucket}/root", queue="queue", iam_role=ROLE
+        )
+        yield opened
+
+
+def submitted(rig):
+    return [body for operation, body in rig.batch.calls if operation == "submitjob"]
+
+
+def told(request):
+    return {e["name"]: e["value"] for e in request["containerOverrides"]["environment"]}
+
+
+def asked(request):
+    return {r["type"]: r["value"] for r in request["containerOverrides"]["resourceRequirements"]}
+
+
+def test_more_memory_in_another_job(rig):
+    """Batch has killed a job for its memory: another one, with twice as much, goes on from it."""
+
+    def need() -> tuple[int, int, str]:
+        monitor = os.getppid()
+        current.checkpoint.save("so far")
+        while current.attempt == 1:
+            if os.getppid() != monitor:
+                # A container would end as a whole.
+                os.kill(os.getpid(), signal.SIGKILL)
+            time.sleep(0.02)
+        return current.attempt, current.resources["memory"], current.checkpoint.load()
+
+    job = batch(memory=2048, retries=2, retry_on="memory")(need).submit()
+    first = job.batch_job_id
+    until(job.checkpoints, bool)
+    rig.batch.jobs[first].kill("OutOfMemoryError: Container killed due to memory usage")
+    assert job.result(60) == (2, 4096, "so far")
+
+    before, after = submitted(rig)
+    assert job.batch_job_id != first
+    assert before["jobName"] != after["jobName"]
+    assert (asked(before)["MEMORY"], asked(after)["MEMORY"]) == ("2048", "4096")
+    assert [request["retryStrategy"]["attempts"] for request in (before, after)] == [3, 2]
+    assert keys.ENV_BEFORE not in told(before)
+    assert told(after)[keys.ENV_BEFORE] == "1"
+    assert (job.facts.attempt, job.facts.attempts) == (2, 3)
+    assert nbbatch.attach(job.id).result(60) == (2, 4096, "so far")
+
+
+def test_a_timeout_shorter_than_batchs_least(rig):
+    """The worker ends the code in time; what Batch would do comes much later."""
+    job = batch(timeout=1)(lambda: time.sleep(600)).submit()
+    error = job.exception(60)
+
+    assert isinstance(error, errors.JobTimeoutError)
+    assert submitted(rig)[0]["timeout"] == {"attemptDurationSeconds": 61}
+    assert until(lambda: rig.batch.jobs[job.batch_job_id].status, lambda s: s == "FAILED")
+    assert rig.batch.jobs[job.batch_job_id].describe()["container"]["exitCode"] == 124
+
+
+def test_an_attempt_that_is_not_needed(rig):
+    """Where a definition's own rules make an attempt after the last, it does nothing."""
+
+    def fail() -> None:
+        raise ValueError(current.attempt)
+
+    job = batch(retries=2, retry_on="spot", extra={"retryStrategy": {"evaluateOnExit": []}})(
+        fail
+    ).submit()
+    assert job.exception(60).args == (1,)
+    described = until(
+        lambda: rig.batch.jobs[job.batch_job_id].describe(), lambda d: d["status"] == "FAILED"
+    )
+
+    assert [a["container"]["exitCode"] for a in described["attempts"]][:2] == [1, 95]
+
+
+def test_a_job_waits_for_another(rig):
+    """Batch is told its own ids, and a job that waits is PENDING."""
+    rig.batch.place.capacity.clear()
+    first = batch(lambda: 1).submit()
+    after = batch(depends_on=first)(lambda: 2).submit()
+    until(lambda: after.state, lambda state: state == "PENDING")
+    rig.batch.place.capacity.set()
+
+    assert after.result(60) == 2
+    assert submitted(rig)[1]["dependsOn"] == [{"jobId": first.batch_job_id}]
+    by_batchs_id = batch(depends_on=first.batch_job_id)(lambda: 3).submit()
+    assert by_batchs_id.result(60) == 3
+
+
+@pytest.mark.parametrize(
+    ("platform", "had", "has"),
+    [
+        ("EC2", (2, 4096), (2, 8192)),
+        ("SPOT", (1, 300), (1, 600)),
+        ("FARGATE", (1, 4096), (1, 8192)),
+        ("FARGATE", (1, 8192), (2, 16384)),
+        ("FARGATE", (32, 249856), None),
+    ],
+)
+def test_twice_the_memory(platform, had, has):
+    """Fargate has it only with certain vCPUs, and not without end."""
+    options = merge(
+        {"cpu": had[0], "memory": had[1], "iam_role": ROLE, "execution_role": EXECUTION_ROLE}
+    )
+    found = memory.larger(options, Queue("queue", platform))
+
+    assert (found and (found.cpu, found.memory)) == has
