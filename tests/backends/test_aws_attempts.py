@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -16,6 +17,7 @@ from nbbatch.backends.aws import memory
 from nbbatch.backends.aws.queues import Queue
 from nbbatch.options import merge
 from nbbatch.wire import keys
+from tests.servers import Answer, serve
 
 
 @pytest.fixture
@@ -112,6 +114,39 @@ def test_a_job_waits_for_another(rig):
     assert submitted(rig)[1]["dependsOn"] == [{"jobId": first.batch_job_id}]
     by_batchs_id = batch(depends_on=first.batch_job_id)(lambda: 3).submit()
     assert by_batchs_id.result(60) == 3
+
+
+def test_a_spot_instance_that_is_taken_away(rig):
+    """The card says when the instance goes, the code can know it, and the error names it."""
+    end = "2026-01-31T09:45:00Z"
+
+    def metadata(asked):
+        found = {"PUT": b"token"}.get(asked.method, b"spot")
+        if asked.path.endswith("instance-action"):
+            found = json.dumps({"action": "terminate", "time": end}).encode()
+        return Answer(body=found)
+
+    def wait() -> None:
+        while current.reclaimed_at is None:
+            time.sleep(0.05)
+        print(current.reclaimed_at)
+        time.sleep(600)
+
+    with serve(metadata) as server:
+        del rig.batch.place.environment["AWS_EC2_METADATA_DISABLED"]
+        rig.batch.place.environment["AWS_EC2_METADATA_SERVICE_ENDPOINT"] = server.url
+        job = batch(wait).submit()
+        assert not server.asked
+        job.wait(0)
+        said = until(lambda: job.facts.message, lambda message: "reclaimed" in message)
+        until(job.logs, bool)
+    rig.batch.jobs[job.batch_job_id]._process.send_signal(signal.SIGTERM)
+    error = job.exception(60)
+
+    assert isinstance(error, errors.SpotReclaimedError)
+    assert "--retries" in error.hint
+    assert said == f"the spot instance is to be reclaimed at {end}"
+    assert job.logs() == "2026-01-31 09:45:00+00:00\n"
 
 
 @pytest.mark.parametrize(

@@ -86,13 +86,14 @@ class Watch:
         if not self._is_spot():
             return
         while not self.time:
-            time.sleep(self._poll)
             with contextlib.suppress(*_failures(), ValueError, KeyError):
                 status, text = self._get("meta-data/spot/instance-action")
                 if status == _OK:
                     found = str(json.loads(text)["time"])
                     _write(keys.spot_notice(self._environ), found)
                     self.time = found
+                    return
+            time.sleep(self._poll)
 
     def _is_spot(self) -> bool:
         for _ in range(_TRIES):
