@@ -11,6 +11,7 @@
 `replay`        frames to notebook outputs
 `registry`      the jobs that this user started, on disk
 `dependencies`  the jobs that another one waits for
+`kept`          what a job keeps for its next attempt
 `again`         a job that ran out of memory starts again with more
 ==============  ================================================================
 """

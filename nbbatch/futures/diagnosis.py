@@ -22,6 +22,15 @@ def outcome_word(outcome: Outcome | None, error: BaseException | None) -> str:
     return "lost" if lost else "error"
 
 
+def raised(outcome: Outcome | None) -> str:
+    """Return what the code raised as one line; empty where it did not."""
+    if outcome is None or not outcome.failures:
+        return ""
+    first = outcome.failures[0]
+    text = first.evalue.partition("\n")[0]
+    return f"{first.ename}: {text}" if text else first.ename
+
+
 def diagnose(
     facts: JobFacts,
     outcome: Outcome | None,

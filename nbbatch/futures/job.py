@@ -12,19 +12,19 @@ from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
 from nbbatch.backends.base import Backend
-from nbbatch.errors import JobCancelledError, NbbatchError, NotFoundError
+from nbbatch.errors import JobCancelledError, NbbatchError
 from nbbatch.facts import JobFacts, State
 from nbbatch.futures.again import Again, announcement, wanted
-from nbbatch.futures.diagnosis import diagnose, outcome_word
+from nbbatch.futures.diagnosis import diagnose, outcome_word, raised
+from nbbatch.futures.kept import kept, kept_names
 from nbbatch.futures.registry import Record, Registry
 from nbbatch.futures.replay import outputs
 from nbbatch.futures.results import Results, load
 from nbbatch.futures.story import read_story
 from nbbatch.futures.tracker import Observer, Tracker
 from nbbatch.futures.watcher import Watcher
-from nbbatch.wire import keys, spec
-from nbbatch.wire.checkpoints import Checkpoints, Owner, names, unpack_value
-from nbbatch.wire.folders import unpack
+from nbbatch.wire import spec
+from nbbatch.wire.checkpoints import Owner
 
 __all__ = ["Job"]
 
@@ -247,8 +247,7 @@ class Job(Future, Generic[R]):  # type: ignore[type-arg]
 
     def checkpoints(self) -> list[str]:
         """Return the names of what the job keeps (`nbbatch.current.checkpoint`)."""
-        prefix = keys.file(self.id, "")
-        return names([key for key, _, _ in self._backend.store.list(prefix)], self.id)
+        return kept_names(self._backend.store, self.id)
 
     def checkpoint(self, name: str = "checkpoint", path: str | None = None) -> Any:
         """Return what the job keeps under a name; files are written to `path`, if it is given.
@@ -260,17 +259,7 @@ class Job(Future, Generic[R]):  # type: ignore[type-arg]
         NbbatchError
             It can't be rebuilt here, or was altered.
         """
-        found = Checkpoints(self._backend.store, Owner(self.id, self._key)).load(name)
-        if found is None:
-            raise NotFoundError(
-                f"job {self.id} ({self.name}) has no checkpoint {name}",
-                f"it keeps {', '.join(self.checkpoints()) or 'nothing'}",
-                "job.checkpoints() lists the names",
-            )
-        if path is None:
-            return unpack_value(found, name)
-        unpack(found, path, name)
-        return path
+        return kept(self._backend.store, Owner(self.id, self._key), name, path)
 
     def __await__(self) -> Generator[Any, None, R]:
         """Wait in an event loop; the value is unpickled in the loop's thread.
@@ -328,7 +317,7 @@ class Job(Future, Generic[R]):  # type: ignore[type-arg]
             last_words="" if tracker.outcome is not None else self._last_words(),
         )
         word = outcome_word(tracker.outcome, self._error)
-        message = self._error.what if self._error is not None else _raised(tracker.outcome)
+        message = self._error.what if self._error is not None else raised(tracker.outcome)
         state = State.SUCCEEDED if word == "ok" else State.FAILED
         # A full disk must not hide the end from those who wait for it.
         with contextlib.suppress(NbbatchError):
@@ -357,11 +346,3 @@ class Job(Future, Generic[R]):  # type: ignore[type-arg]
         except NbbatchError:
             return ""
         return " / ".join(line.strip() for line in lines if line.strip())
-
-
-def _raised(outcome: spec.Outcome | None) -> str:
-    if outcome is None or not outcome.failures:
-        return ""
-    first: spec.Failure = outcome.failures[0]
-    text = first.evalue.partition("\n")[0]
-    return f"{first.ename}: {text}" if text else first.ename
