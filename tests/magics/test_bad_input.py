@@ -101,7 +101,6 @@ def aws(tmp_path: Path) -> Iterator[Rig]:
     [
         ("--queue nowhere", errors.NotFoundError, "nowhere"),
         ("--iam-role my-role", errors.OptionError, "iam_role"),
-        ("--timeout 30", errors.OptionError, "60"),
         ("--cpu 1.5", errors.OptionError, "cpu"),
     ],
 )
