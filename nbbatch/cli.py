@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from nbbatch import __version__
+from nbbatch import __version__, setup
 from nbbatch.doctor import report
 from nbbatch.errors import NbbatchError
 from nbbatch.follow import Follower, fitting_emitter, follow
@@ -73,6 +73,9 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     doctor.set_defaults(command=_doctor)
+    making = commands.add_parser("setup", help="make what jobs need in your AWS account")
+    setup.add_arguments(making)
+    making.set_defaults(command=setup.run)
     return parser
 
 

@@ -115,12 +115,12 @@ def bucket(moto: str, request: pytest.FixtureRequest) -> str:
     return name
 
 
-def aws(endpoint: str, service: str) -> Any:
+def aws(endpoint: str, service: str, region: str = REGION) -> Any:
     """Open a boto3 client that talks to `endpoint`."""
     return boto3.client(
         service,  # type: ignore[call-overload]
         endpoint_url=endpoint,
-        region_name=REGION,
+        region_name=region,
         aws_access_key_id="testing",
         aws_secret_access_key="testing",
     )

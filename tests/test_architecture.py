@@ -22,6 +22,7 @@ BELOW = {
     "metaflow": {"errors"},
     "config": {"errors", "metaflow", "options"},
     "capture": {"errors", "wire"},
+    "setup": {"backends", "config", "errors"},
     "backends": {"errors", "facts", "options", "wire", "worker"},
     "futures": {"errors", "facts", "backends", "options", "wire"},
     "widgets": {"facts"},
@@ -57,7 +58,16 @@ BELOW = {
         "wire",
     },
     "notebook": {"errors"},
-    "cli": {"doctor", "errors", "follow", "listing", "magics", "notebook", "session"},
+    "cli": {
+        "doctor",
+        "errors",
+        "follow",
+        "listing",
+        "magics",
+        "notebook",
+        "session",
+        "setup",
+    },
 }
 
 #: The one place that may import a library, at any depth.

@@ -98,7 +98,7 @@ def test_every_command_is_in_the_readme() -> None:
     text = README.read_text()
 
     assert [name for name in COMMANDS if name != "help" and f"%batch {name}" not in text] == []
-    for name in ("run", "jobs", "logs", "cancel", "attach", "config", "doctor"):
+    for name in ("run", "jobs", "logs", "cancel", "attach", "config", "doctor", "setup"):
         assert f"nbbatch {name}" in text
 
 

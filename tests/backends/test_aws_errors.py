@@ -33,9 +33,17 @@ CALLS = {
     "logs": "GetLogEvents",
     "secretsmanager": "DescribeSecret GetSecretValue",
     "ssm": "GetParameter",
+    "cloudformation": (
+        "CreateChangeSet DescribeChangeSet ExecuteChangeSet DeleteChangeSet DescribeStacks "
+        "DescribeStackEvents ListStackResources DeleteStack"
+    ),
+    "ec2": (
+        "DescribeVpcs DescribeSubnets DescribeRouteTables DescribeSecurityGroups "
+        "DescribeInstanceTypeOfferings"
+    ),
     "sts": "AssumeRole AssumeRoleWithWebIdentity AssumeRoleWithSAML GetCallerIdentity",
     "sso": "GetRoleCredentials",
-    "iam": "GetRole SimulatePrincipalPolicy",
+    "iam": "GetRole SimulatePrincipalPolicy CreateServiceLinkedRole",
     "ecr": "BatchGetImage GetDownloadUrlForLayer",
 }
 

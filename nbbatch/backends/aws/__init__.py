@@ -23,6 +23,7 @@
 `status`        Batch's description of a job as a `Status`
 `diagnosis`     why a job ended without an outcome
 `runner`        the runner on Batch
+`setup/`        what `nbbatch setup` makes in an account
 ==============  =================================================================
 
 Nothing here is loaded, and boto3 with it, before a backend is built.

@@ -136,6 +136,10 @@ class Clients:
         """Return the regions that have Batch, as far as this botocore knows."""
         return list(self._opened().get_available_regions("batch"))
 
+    def service(self, name: str) -> Any:
+        """Return a client of a service that only `setup` needs, by boto3's name of it."""
+        return self._client(name, name, _COMMON)
+
     @property
     def custom_s3_endpoint(self) -> str | None:
         """S3's address where it is not AWS's own for the region."""

@@ -32,6 +32,7 @@ NOT_FOUND = """
     ServerSideEncryptionConfigurationNotFoundError 404
     ImageNotFoundException LayersNotFoundException NoSuchEntity
     NoSuchPublicAccessBlockConfiguration RepositoryNotFoundException
+    ChangeSetNotFound InvalidGroup.NotFound InvalidSubnetID.NotFound InvalidVpcID.NotFound
 """
 
 REGION = """
@@ -60,6 +61,8 @@ INVALID = """
     UnresolvableGrantByEmailAddress UnsupportedArgument UnsupportedMediaType
     UserKeyMustBeSpecified ValidationError ValidationException 400 405 411 416 501
     InvalidInput PolicyEvaluation
+    InsufficientCapabilitiesException InvalidGroupId.Malformed
+    InvalidSubnetID.Malformed InvalidVpcID.Malformed
 """
 
 LIMIT = """
@@ -69,6 +72,7 @@ LIMIT = """
     PackedPolicyTooLargeException RequestEntityTooLargeException RequestHeaderSectionTooLarge
     ServiceQuotaExceededException TooManyAccessPoints TooManyBuckets
     TooManyMultiRegionAccessPointregionsError TooManyMultiRegionAccessPoints TooManyParts 413
+    LimitExceeded
 """
 
 THROTTLED = """
@@ -85,6 +89,7 @@ CONFLICT = """
     KMS.KMSInvalidStateException NotModified ObjectAlreadyInActiveTierError
     ObjectNotInActiveTierError OperationAborted PreconditionFailed RestoreAlreadyInProgress
     304 409 412
+    AlreadyExistsException InvalidChangeSetStatus TokenAlreadyExistsException
 """
 
 UNREACHABLE = """
