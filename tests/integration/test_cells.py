@@ -363,3 +363,10 @@ def test_a_job_that_was_detached(notebook: Notebook) -> None:
     assert "value" not in notebook
     notebook.run(f"%batch attach {job.id}")
     assert notebook["value"] == [1]
+
+
+def test_the_first_line_does_not_wait_for_cloudpickle(notebook: Notebook) -> None:
+    """A cell that is given plain data starts without it; to return values it is loaded then."""
+    notebook.batch("import sys\nloaded = 'cloudpickle' in sys.modules\nnumber = [1]")
+    assert notebook["loaded"] is False
+    assert notebook["number"] == [1]

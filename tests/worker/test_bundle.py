@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import subprocess
 import sys
 import tempfile
@@ -90,3 +91,40 @@ def run(program, path=None):
 def test_it_stands_alone(module):
     """Without any installed package, everything comes from the zip."""
     assert "/worker.zip/" in run(f"import {module} as m; print(m)")
+
+
+#: Counts what is compiled of a zip that is run as far as it comes without a job.
+COUNTING = """
+import collections, json, sys, zipimport
+zip, counts = sys.argv[1], collections.Counter()
+def note(event, arguments):
+    if event == "compile" and str(arguments[1]).startswith(zip):
+        counts[arguments[1]] += 1
+sys.addaudithook(note)
+sys.path.insert(0, zip)
+try:
+    # As `fetch` does.
+    exec(zipimport.zipimporter(zip).get_code("__main__"), {"__name__": "__main__"})
+except BaseException:
+    pass
+import nbbatch.wire.keys
+print(json.dumps([counts, nbbatch.__path__[0], nbbatch.__file__, nbbatch.wire.keys.__file__]))
+"""
+
+
+def test_another_python_compiles_each_module_once(tmp_path):
+    """Where the bytecode is of no use, the first line does not wait for two compilations."""
+    place = str(tmp_path / "worker.zip")
+    whole = zipfile.ZipFile(io.BytesIO(bundle.build()))
+    with zipfile.ZipFile(place, "w") as sources:
+        for name in (name for name in whole.namelist() if name.endswith(".py")):
+            sources.writestr(name, whole.read(name))
+    command = [sys.executable, "-I", "-S", "-c", COUNTING, place]
+    counts, *files = json.loads(
+        subprocess.run(command, env={}, capture_output=True, text=True, check=True).stdout
+    )
+
+    assert f"{place}/nbbatch/worker/run/child.py" in counts
+    assert set(counts.values()) == {1}
+    folder = f"{place}/nbbatch"
+    assert files == [folder, f"{folder}/__init__.py", f"{folder}/wire/keys.py"]
