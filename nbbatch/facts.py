@@ -12,7 +12,17 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-__all__ = ["Finding", "Gpu", "JobFacts", "Loss", "State", "Status", "Usage", "Verdict"]
+__all__ = [
+    "Finding",
+    "Gpu",
+    "JobFacts",
+    "Loss",
+    "NodeFacts",
+    "State",
+    "Status",
+    "Usage",
+    "Verdict",
+]
 
 
 class State(str, Enum):
@@ -74,6 +84,8 @@ class Status:
         Where the container's own log is, for `Runner.log`.
     url
         A page that shows the job, where there is one.
+    nodes
+        Those of a multi-node job, in order, where the backend has been asked about them.
     """
 
     state: State
@@ -87,6 +99,7 @@ class Status:
     given: Mapping[str, Any] = field(default_factory=dict)
     log: str = ""
     url: str = ""
+    nodes: tuple[Status, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -114,6 +127,19 @@ class Usage:
 
 
 @dataclass(frozen=True)
+class NodeFacts:
+    """What one node of a multi-node job does; the names mean what they mean in `JobFacts`."""
+
+    state: State = State.SUBMITTED
+    given: Mapping[str, Any] = field(default_factory=dict)
+    started_at: float | None = None
+    stopped_at: float | None = None
+    message: str = ""
+    usage: Usage | None = None
+    peak: Usage | None = None
+
+
+@dataclass(frozen=True)
 class JobFacts:
     """All that is known about one job, as published after each change.
 
@@ -127,7 +153,9 @@ class JobFacts:
     message
         One line for people: why it waits, or why it ended so.
     usage, peak
-        The latest sample, and the largest of each figure so far.
+        The latest sample, and the largest of each figure so far; of several nodes, the fullest's.
+    nodes
+        Those of a multi-node job, in order; none where there is but one.
     """
 
     id: str
@@ -147,6 +175,7 @@ class JobFacts:
     usage: Usage | None = None
     peak: Usage | None = None
     url: str = ""
+    nodes: tuple[NodeFacts, ...] = ()
 
     @property
     def done(self) -> bool:

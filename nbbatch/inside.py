@@ -123,7 +123,7 @@ class Current:
 
     @property
     def batch_job_id(self) -> str:
-        """AWS Batch's id of the job; an array child's ends in ``:INDEX``."""
+        """AWS Batch's id of the job: ``...:INDEX`` of an array's child, ``...#INDEX`` of a node."""
         return self._variable(keys.ENV_BATCH_JOB) or ""
 
     @property
@@ -163,8 +163,8 @@ class Current:
 
     @property
     def main_ip(self) -> str:
-        """The main node's private address; of use on the other nodes of a multi-node job."""
-        return self._variable(keys.ENV_BATCH_MAIN_NODE_ADDRESS) or "127.0.0.1"
+        """The main node's private address, on every node; this host's own outside such a job."""
+        return str(self._facts()["main_ip"])
 
     def _variable(self, name: str) -> Optional[str]:
         self._facts()

@@ -169,6 +169,7 @@ class Session:
             print_exception=options.print_exception,
             options=kept(options) if attempts.grows(options.retry_on or ()) else {},
             directory=os.getcwd(),
+            nodes=options.nodes,
         )
         return replace(self._launch(record, options), depends_on=after), record
 
@@ -245,7 +246,7 @@ class Session:
 
     def _job(self, record: Record, key: bytes, observer: Observer | None) -> Job[Any]:
         facts = first_facts(record, self.backend.name)
-        tracker = Tracker(self.backend.store, key, facts, self._known, record.before)
+        tracker = Tracker(self.backend.store, key, facts, self._known, record.before, record.nodes)
         if observer is not None:
             tracker.observe(observer)
         job: Job[Any] = Job(tracker, self.backend, self._watcher, key, record, self._registry)

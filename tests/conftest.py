@@ -18,7 +18,8 @@ pytest_plugins = ["tests.servers"]
 
 _OURS = ("AWS_", "NBBATCH_", "METAFLOW_")
 #: Set by whoever runs the suite, for the suite.
-_KEPT = {"NBBATCH_TEST_ARTIFACTS", "NBBATCH_REQUIRE_BROWSER", "NBBATCH_REQUIRE_CONTAINERS"}
+_REQUIRED = {f"NBBATCH_REQUIRE_{what}" for what in ("BROWSER", "CONTAINERS", "TORCH")}
+_KEPT = {"NBBATCH_TEST_ARTIFACTS", *_REQUIRED}
 
 
 @pytest.fixture(autouse=True)

@@ -20,9 +20,6 @@ MASK = "********"
 class ClientStore(Store, Protocol):
     """The port of both sides, and what only the client needs."""
 
-    def list(self, prefix: str) -> Iterator[tuple[str, int, float]]:
-        """Yield (key, size in bytes, last modified in seconds since the epoch) under `prefix`."""
-
     def delete(self, keys: Iterable[str]) -> None:
         """Remove objects; those that don't exist are passed over."""
 

@@ -3,10 +3,16 @@
 ==============  ================================================================
 `job`           `Job`: what the user holds
 `watcher`       asks the backend about all jobs at once and follows their stories
-`tracker`       one job's story so far: facts, next frame, end
-`story`         a job's frames, read from the store
-`diagnosis`     what became of a job, as the error or nothing
-`results`       what came back, unpickled
+`tracker`       one job's story so far: facts, next frames, end
+`strand`        the same of one process: a job's only one, or a node
+`changes`       what a frame changes about the facts
+`story`         frames, read from the store
+`archive`       all that a job has said, read again
+`labels`        whose output it is, where there are several nodes
+`ending`        how a job ended, and which of its nodes decided that
+`diagnosis`     what became of a process, as the error or nothing
+`results`       what came back from one process, unpickled
+`returned`      the same of all nodes, once
 `rebuild`       exceptions and tracebacks from plain data
 `replay`        frames to notebook outputs
 `registry`      the jobs that this user started, on disk

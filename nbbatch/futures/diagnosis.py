@@ -38,6 +38,7 @@ def diagnose(
     *,
     cancelled: bool = False,
     last_words: str = "",
+    place: str = "",
 ) -> NbbatchError | None:
     """Return why there are no values; None where the code ran, or raised by itself.
 
@@ -51,11 +52,13 @@ def diagnose(
         Whether it was cancelled from here.
     last_words
         The end of the container's own log, where there is no outcome.
+    place
+        Which node of the job it is about, where there are several.
     """
     if outcome is not None and outcome.status in (spec.OK, spec.ERROR):
         return None
     if outcome is not None and outcome.status == spec.REFUSED:
-        return _refusal(outcome)
+        return _refusal(outcome, place)
     loss = status.loss if status is not None else None
     if cancelled or loss is Loss.CANCELLED:
         return errors.JobCancelledError(
@@ -63,20 +66,21 @@ def diagnose(
             status.reason if status is not None and not cancelled else "it was asked to stop",
             "run it again to have its result",
         )
-    return _lost(facts, outcome, status, last_words)
+    where = f"job {facts.id} ({facts.name})"
+    return _lost(facts, f"{place} of {where}" if place else where, outcome, status, last_words)
 
 
-def _refusal(outcome: Outcome) -> NbbatchError:
+def _refusal(outcome: Outcome, place: str) -> NbbatchError:
     kind = getattr(errors, outcome.error, None)
     if not (isinstance(kind, type) and issubclass(kind, NbbatchError)):
         kind = NbbatchError
-    return kind(outcome.what, outcome.cause, outcome.hint)
+    what = f"{place}: {outcome.what}" if place else outcome.what
+    return kind(what, outcome.cause, outcome.hint)
 
 
 def _lost(
-    facts: JobFacts, outcome: Outcome | None, status: Status | None, last_words: str
+    facts: JobFacts, where: str, outcome: Outcome | None, status: Status | None, last_words: str
 ) -> NbbatchError:
-    where = f"job {facts.id} ({facts.name})"
     loss = _known(outcome) or (status.loss if status is not None else None)
     reason = "; ".join(filter(None, [status.reason if status is not None else "", last_words]))
     if loss is Loss.MEMORY or (outcome is not None and outcome.out_of_memory):

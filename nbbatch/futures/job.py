@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import threading
-from collections import deque
 from collections.abc import Generator
 from concurrent.futures import Future
 from dataclasses import replace
@@ -15,15 +14,14 @@ from nbbatch.backends.base import Backend
 from nbbatch.errors import JobCancelledError, NbbatchError
 from nbbatch.facts import JobFacts, State
 from nbbatch.futures.again import Again, announcement, wanted
-from nbbatch.futures.diagnosis import diagnose, outcome_word, raised
+from nbbatch.futures.archive import Archive, checked_node
+from nbbatch.futures.ending import Ending, find_ending
 from nbbatch.futures.kept import kept, kept_names
 from nbbatch.futures.registry import Record, Registry
-from nbbatch.futures.replay import outputs
-from nbbatch.futures.results import Results, load
-from nbbatch.futures.story import read_story
+from nbbatch.futures.results import Results
+from nbbatch.futures.returned import Returned
 from nbbatch.futures.tracker import Observer, Tracker
 from nbbatch.futures.watcher import Watcher
-from nbbatch.wire import spec
 from nbbatch.wire.checkpoints import Owner
 
 __all__ = ["Job"]
@@ -34,7 +32,8 @@ R = TypeVar("R")
 class Job(Future, Generic[R]):  # type: ignore[type-arg]
     """One job: a future whose value is unpickled in the thread that first asks for it.
 
-    A cell's value is a dict of its variables; a function's is what it returned.
+    A cell's value is a dict of its variables; a function's is what it returned. A multi-node
+    job's is a list of these, in the order of its nodes.
     """
 
     def __init__(
@@ -54,9 +53,8 @@ class Job(Future, Generic[R]):  # type: ignore[type-arg]
         self._record = record
         self._registry = registry
         self._again: Again | None = None
-        self._loading = threading.Lock()
-        self._results: Results | None = None
-        self._error: NbbatchError | None = None
+        self._returned = Returned(backend.store, tracker, cell=record.kind == "cell")
+        self._ending: Ending | None = None
 
     def __repr__(self) -> str:
         facts = self.facts
@@ -107,6 +105,11 @@ class Job(Future, Generic[R]):  # type: ignore[type-arg]
     def caught(self) -> BaseException | None:
         """What went wrong and is not raised (`@catch`), once the job is done."""
         return self._trouble() if self.done() and self._catches() else None
+
+    @property
+    def nodes(self) -> int:
+        """How many nodes the job has."""
+        return len(self._tracker.strands)
 
     def running(self) -> bool:
         """Whether the code runs now."""
@@ -174,9 +177,8 @@ class Job(Future, Generic[R]):  # type: ignore[type-arg]
         error = self.exception(timeout)
         if error is not None:
             raise error
-        results = self.results()
-        value: Any = results.variables if self.kind == "cell" else results.value
-        return value  # type: ignore[no-any-return]
+        found: Any = self._returned.values(self._ending) if self._ending is not None else [None]
+        return found if self.nodes > 1 else found[0]  # type: ignore[no-any-return]
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """Return what `result` would raise, or None.
@@ -190,60 +192,66 @@ class Job(Future, Generic[R]):  # type: ignore[type-arg]
         """
         if not self.wait(timeout):
             raise TimeoutError(f"job {self.id} is not done after {timeout} s; it is {self.state}")
-        if isinstance(self._error, JobCancelledError):
-            raise self._error
+        lost = self.lost()
+        if isinstance(lost, JobCancelledError):
+            raise lost
         return None if self._catches() else self._trouble()
 
     def _trouble(self) -> BaseException | None:
-        return self._error or self.results().error
+        lost = self.lost()
+        return self._returned.error(self._ending) if lost is None and self._ending else lost
 
     def _catches(self) -> bool:
         """Tell whether the job failed, and that is not to be raised.
 
         A job that was cancelled raises; so does one whose results can't be read, or were altered.
         """
-        tracker = self._tracker
-        if self.catch is None or isinstance(self._error, JobCancelledError) or tracker.failure:
+        ending = self._ending
+        if self.catch is None or ending is None or self._tracker.failure:
             return False
-        return tracker.outcome is None or tracker.outcome.status != spec.OK
+        return ending.word not in ("ok", "cancelled")
 
     def lost(self) -> NbbatchError | None:
         """Return why there are no values at all, once the job is done."""
-        return self._error
+        return self._ending.error if self._ending is not None else None
 
     def results(self) -> Results:
-        """Unpickle what came back, in this thread, once."""
-        with self._loading:
-            if self._results is None:
-                try:
-                    self._results = self._loaded()
-                # It is gone, or was altered: nothing of it has been unpickled.
-                except NbbatchError as error:
-                    self._results = Results()
-                    self._results.error = error
-            return self._results
+        """Unpickle what came back, in this thread, once.
 
-    def _loaded(self) -> Results:
-        outcome, envelope = self._tracker.outcome, self._tracker.envelope
-        if outcome is None or envelope is None:
-            return Results()
-        where = f"job {self.id} ({self.name})"
-        # A cell has no caller here whose frames would belong to its traceback.
-        return load(self._backend.store, envelope, outcome, where, whole=self.kind == "cell")
+        Of several nodes they are the main one's, with the error of the one that failed.
+        """
+        return self._returned.results(self._ending) if self._ending is not None else Results()
 
-    def logs(self) -> str:
-        """Return all that the job has printed so far, or else what its container said."""
-        story = read_story(self._backend.store, self._key, self.id, self.facts.attempt)
-        text = "".join(item["text"] for item in story if item["kind"] == "stream")
+    def logs(self, node: int | None = None) -> str:
+        """Return all that the job has printed so far, or else what its container said.
+
+        Parameters
+        ----------
+        node
+            Of a multi-node job, the only one to return; without it each line says whose it is.
+        """
+        if node is not None:
+            return self._log(checked_node(self.id, node, self.nodes))
+        archive = self._archive()
+        return "".join(archive.marked(index, self._log(index)) for index in range(self.nodes))
+
+    def _log(self, node: int) -> str:
+        text = self._archive().text(node)
         if text or not self.done():
             return text
-        return "".join(f"{line}\n" for line in self._backend.runner.log(self.batch_job_id))
+        id_ = f"{self.batch_job_id}#{node}" if self.nodes > 1 else self.batch_job_id
+        return "".join(f"{line}\n" for line in self._backend.runner.log(id_))
+
+    def _archive(self) -> Archive:
+        return Archive(self._backend.store, self._tracker.tellers, self.facts.attempt)
 
     @property
     def outputs(self) -> list[dict[str, Any]]:
-        """The notebook outputs so far: streams, displays, result, error, in their order."""
-        story = read_story(self._backend.store, self._key, self.id, self.facts.attempt)
-        return outputs(story)
+        """The notebook outputs so far: streams, displays, result, error, in their order.
+
+        Of several nodes, one after the other.
+        """
+        return self._archive().outputs()
 
     def checkpoints(self) -> list[str]:
         """Return the names of what the job keeps (`nbbatch.current.checkpoint`)."""
@@ -309,15 +317,9 @@ class Job(Future, Generic[R]):  # type: ignore[type-arg]
 
     def _take_end(self) -> None:
         tracker = self._tracker
-        self._error = tracker.failure or diagnose(
-            tracker.facts,
-            tracker.outcome,
-            tracker.status,
-            cancelled=tracker.cancelled_here,
-            last_words="" if tracker.outcome is not None else self._last_words(),
-        )
-        word = outcome_word(tracker.outcome, self._error)
-        message = self._error.what if self._error is not None else raised(tracker.outcome)
+        tracker.show_results()
+        self._ending = ending = find_ending(tracker, self._backend.runner)
+        word, message = ending.word, ending.message
         state = State.SUCCEEDED if word == "ok" else State.FAILED
         # A full disk must not hide the end from those who wait for it.
         with contextlib.suppress(NbbatchError):
@@ -333,16 +335,8 @@ class Job(Future, Generic[R]):  # type: ignore[type-arg]
             self._conclude()
 
     def _conclude(self) -> None:
-        if isinstance(self._error, JobCancelledError):
+        if isinstance(self.lost(), JobCancelledError):
             super().cancel()
             self.set_running_or_notify_cancel()
         else:
             self.set_result(None)
-
-    def _last_words(self) -> str:
-        """Return the end of the container's own log: what the worker could not say itself."""
-        try:
-            lines = deque(self._backend.runner.log(self.batch_job_id), maxlen=3)
-        except NbbatchError:
-            return ""
-        return " / ".join(line.strip() for line in lines if line.strip())

@@ -48,6 +48,13 @@ def rebuild(
     return chain[0]
 
 
+def add_note(error: BaseException, note: str) -> None:
+    """Add a line below an exception's message; Python before 3.11 only keeps it."""
+    # Exceptions with slots take no attribute, and no note.
+    with contextlib.suppress(AttributeError, TypeError):
+        setattr(error, "__notes__", [*getattr(error, "__notes__", ()), note])  # noqa: B010
+
+
 def _stand_in(failure: Failure, where: str) -> RemoteError:
     error = RemoteError(
         f"{failure.ename}: {failure.evalue}",

@@ -42,6 +42,7 @@ class Record:
     submitted_at: float
     batch_job_id: str = ""
     attempts: int = 1
+    nodes: int = 1
     asked: Mapping[str, Any] = field(default_factory=dict)
     before: int = 0
     options: Mapping[str, Any] = field(default_factory=dict)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from nbbatch.backends.base import ClientStore
 from nbbatch.wire import keys, parts, spec
@@ -10,11 +11,19 @@ from nbbatch.wire.envelope import broken, unseal
 from nbbatch.wire.frames import Frame, decode
 
 
-def read_story(store: ClientStore, key: bytes, job: str, attempt: int) -> Iterator[Frame]:
+class Teller(NamedTuple):
+    """Whose story it is: the key it is sealed with, the job, and which part of it."""
+
+    key: bytes
+    job: str
+    part: int | None = None
+
+
+def read_story(store: ClientStore, teller: Teller, attempt: int) -> Iterator[Frame]:
     """Yield the frames of one attempt, in order, as far as it has come."""
     number = 0
     while True:
-        found = read_chapter(store, key, job, attempt, number)
+        found = read_chapter(store, teller, attempt, number)
         if found is None:
             return
         yield from found
@@ -22,7 +31,7 @@ def read_story(store: ClientStore, key: bytes, job: str, attempt: int) -> Iterat
 
 
 def read_chapter(
-    store: ClientStore, key: bytes, job: str, attempt: int, number: int
+    store: ClientStore, teller: Teller, attempt: int, number: int
 ) -> list[Frame] | None:
     """Read one numbered object of a story, if it is there.
 
@@ -31,10 +40,11 @@ def read_chapter(
     SealError
         It is not what this job wrote at this place.
     """
-    data = store.get(keys.frames(job, attempt, number))
+    data = store.get(keys.frames(teller.job, attempt, number, teller.part))
     if data is None:
         return None
-    sealed = unseal(data, key, spec.FRAMES, job)
+    owner = keys.owner(teller.job, teller.part)
+    sealed = unseal(data, teller.key, spec.FRAMES, owner)
     if sealed.meta != {"attempt": attempt, "number": number}:
-        raise broken(f"frames object {number} of job {job}")
+        raise broken(f"frames object {number} of job {owner}")
     return decode(bytes(parts.read(store, sealed, 0)))

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
 from nbbatch.backends.base import ClientStore
 from nbbatch.errors import NbbatchError
-from nbbatch.facts import Gpu, JobFacts, Loss, State, Status, Usage
-from nbbatch.futures.story import read_chapter
-from nbbatch.wire import keys, spec
-from nbbatch.wire.envelope import Envelope, broken, unseal
+from nbbatch.facts import JobFacts, Loss, NodeFacts, State, Status
+from nbbatch.futures.changes import changed, fullest
+from nbbatch.futures.labels import MAIN, labels
+from nbbatch.futures.story import Teller
+from nbbatch.futures.strand import Strand
+from nbbatch.wire import spec
 from nbbatch.wire.frames import Frame
-from nbbatch.wire.spec import Outcome
 
 #: Seconds that a job which was stopped from outside may take until its backend says why.
 _EXPLAIN = 20.0
-#: Frames objects read in one go, before other jobs have their turn; each may be half a megabyte.
-_BURST = 8
+#: Nodes that are looked at in one go: a look costs a call for each.
+_TURN = 16
+#: Frames with which the line that a job says about itself begins or changes.
+_NOTES = ("notice", "started")
 
 _log = logging.getLogger(__name__)
 
@@ -44,13 +47,15 @@ class Tracker:
         Takes the digests of the blobs that the job has put into the store.
     before
         How many attempts were made before the first that the backend knows of.
+    nodes
+        How many the job has.
 
     Attributes
     ----------
     facts
         The latest; replaced, never changed.
-    outcome, envelope
-        Once there is one: what it says, and the sealed object that holds the values.
+    strands
+        What each node has said, in their order; one where there are no nodes.
     wait_reason
         Why the job is still RUNNABLE, once somebody has asked.
     failure
@@ -64,13 +69,12 @@ class Tracker:
         facts: JobFacts,
         known: set[str] | None = None,
         before: int = 0,
+        nodes: int = 1,
     ) -> None:
-        self._store = store
         self._known = set() if known is None else known
-        self._key = key
         self.facts = facts
-        self.outcome: Outcome | None = None
-        self.envelope: Envelope | None = None
+        self.tellers = tellers(key, facts.id, nodes)
+        self.strands = [Strand(store, teller) for teller in self.tellers]
         self.failure: NbbatchError | None = None
         self.status: Status | None = None
         self.wait_reason = ""
@@ -79,11 +83,12 @@ class Tracker:
         self._observers: list[Observer] = []
         self._before = before
         self._attempt = 1
-        self._number = 0
-        #: The number after the last frames of the attempt before.
-        self._ended_number = 0
         self._note = ""
-        self._ended_at: float | None = None
+        self._first = 0
+        self._labels = labels(nodes)
+        self._results: dict[int, list[Frame]] = {}
+        if nodes > 1:
+            self.facts = replace(facts, nodes=(NodeFacts(),) * nodes)
 
     def observe(self, observer: Observer) -> None:
         """Show the facts now, and go on with each change."""
@@ -97,59 +102,79 @@ class Tracker:
 
     def read_frames(self) -> bool:
         """Read what the job has said since the last time; tell whether there was anything."""
-        new: list[Frame] = []
-        for _ in range(_BURST):
-            found = self._next_frames()
-            if found is None:
-                break
-            new += found
-            if found[-1]["kind"] == "end":
-                break
-        if new:
-            self._take(new)
-        return bool(new)
+        return self._read_of(self._turn())
 
-    def _next_frames(self) -> list[Frame] | None:
-        found = read_chapter(self._store, self._key, self.facts.id, self._attempt, self._number)
-        if found is not None:
-            self._number += 1
-        return found
+    def _turn(self) -> set[int]:
+        """Return the nodes that are looked at now: of many, some at a time, always the main one."""
+        count = len(self.strands)
+        first, self._first = self._first, (self._first + _TURN) % count
+        return {MAIN, *((first + i) % count for i in range(min(_TURN, count)))}
 
-    def _take(self, frames: list[Frame]) -> None:
-        facts = self.facts
-        for item in frames:
-            change = _CHANGES.get(item["kind"])
-            if change:
-                facts = change(facts, item)
-            if item["kind"] in ("notice", "started"):
-                self._note = item.get("text", "")
-        self._tell(lambda observer: observer.on_frames(frames))
-        self.publish(facts)
-        if frames[-1]["kind"] == "end":
-            self._end(final=bool(frames[-1]["final"]))
+    def _read_of(self, chosen: Iterable[int]) -> bool:
+        said = [self._read(index) for index in sorted(chosen)]
+        end = self.strands[MAIN].end
+        if any(said) and end is not None:
+            self._end(final=bool(end["final"]))
+        return any(said)
+
+    def _read_all(self) -> bool:
+        return self._read_of(range(len(self.strands)))
+
+    def _read(self, index: int) -> bool:
+        new = self.strands[index].read()
+        if not new:
+            return False
+        if index == MAIN:
+            notes = [item.get("text", "") for item in new if item["kind"] in _NOTES]
+            self._note = notes[-1] if notes else self._note
+        if self._labels:
+            self._take_of_node(index, new)
+        else:
+            self._show(new)
+            self.publish(changed(self.facts, new))
+        return True
+
+    def _take_of_node(self, index: int, new: list[Frame]) -> None:
+        label = self._labels[index]
+        self._show(list(label.mark(item for item in new if item["kind"] != "result")))
+        # The last expressions come at the end, in the order of the nodes.
+        results = label.mark(item for item in new if item["kind"] == "result")
+        self._results.setdefault(index, []).extend(results)
+        nodes = list(self.facts.nodes)
+        nodes[index] = _at_end(changed(nodes[index], new), new[-1])
+        self.publish(_joined(self.facts, tuple(nodes)))
+
+    def _show(self, frames: list[Frame]) -> None:
+        if frames:
+            self._tell(lambda observer: observer.on_frames(frames))
+
+    def show_results(self) -> None:
+        """Show the values of the nodes' last expressions, now that all have come."""
+        for index in sorted(self._results):
+            self._show(self._results[index])
+        self._results.clear()
 
     def _end(self, *, final: bool) -> None:
-        if final:
-            self.read_outcome()
-        else:
-            self._ended_number = self._number
-            self._attempt += 1
-            self._number = 0
+        if not final:
+            self._restart(self._attempt + 1)
+        elif all(strand.end is not None for strand in self.strands):
+            self.read_outcomes()
 
-    def read_outcome(self) -> bool:
-        """Fetch the current attempt's outcome, if it is there, and check its seal."""
-        id_ = self.facts.id
-        data = self._store.get(keys.outcome(id_, self._attempt))
-        if data is None:
-            return False
-        envelope = unseal(data, self._key, spec.OUTCOME, id_)
-        outcome = Outcome.from_meta(envelope.meta)
-        if outcome.attempt != self._attempt:
-            raise broken(f"the outcome of attempt {self._attempt} of job {id_}")
-        self.envelope, self.outcome = envelope, outcome
-        self._known.update(part.digest for part in envelope.parts if part.blob)
-        self._ended_at = time.time()
-        return True
+    def _restart(self, attempt: int, *, told: bool = False) -> None:
+        self._attempt = attempt
+        self._results.clear()
+        for strand in self.strands:
+            strand.restart(attempt, told=told)
+        nodes = tuple(replace(node, state=State.SUBMITTED) for node in self.facts.nodes)
+        self.publish(replace(self.facts, nodes=nodes))
+
+    def read_outcomes(self) -> bool:
+        """Fetch the current attempt's outcomes; tell whether there was a new one."""
+        found = [strand.read_outcome() for strand in self.strands]
+        for strand in self.strands:
+            parts = strand.envelope.parts if strand.envelope is not None else ()
+            self._known.update(part.digest for part in parts if part.blob)
+        return any(found)
 
     def take_status(self, status: Status) -> None:
         """Merge what the backend says, and follow it to the next attempt."""
@@ -157,7 +182,7 @@ class Tracker:
         attempt = status.attempt + self._before
         if attempt > self._attempt and not self.read_frames():
             # The attempt before this one died without a word.
-            self._attempt, self._number = attempt, 0
+            self._restart(attempt)
 
     def take_states(self, status: Status) -> None:
         """Merge what the backend says into the facts."""
@@ -171,6 +196,7 @@ class Tracker:
             stopped_at=status.stopped_at or self.facts.stopped_at,
             message=self._message(status),
             url=status.url or self.facts.url,
+            nodes=_with_states(self.facts.nodes, status.nodes),
         )
         self.publish(facts)
 
@@ -204,9 +230,9 @@ class Tracker:
 
     def go_on(self, batch_job_id: str, before: int, asked: Mapping[str, Any], note: str) -> None:
         """Follow the job's next attempts: another one of the backend's jobs makes them."""
-        self.outcome = self.envelope = self.status = self._ended_at = None
-        self._before, self._attempt, self._number, self._note = before, before + 1, 0, note
-        self.wait_reason = ""
+        self.status = None
+        self._before, self._note, self.wait_reason = before, note, ""
+        self._restart(before + 1)
         again = {"batch_job_id": batch_job_id, "attempt": before + 1, "asked": dict(asked)}
         fresh = {"state": State.SUBMITTED, "message": note, "stopped_at": None}
         self.publish(replace(self.facts, **again, **fresh))  # type: ignore[arg-type]
@@ -214,8 +240,8 @@ class Tracker:
     @property
     def ended_attempt(self) -> int:
         """The attempt that ended last, once the job has ended."""
-        if self.outcome is not None:
-            return self.outcome.attempt
+        if any(strand.outcome is not None for strand in self.strands):
+            return self._attempt
         return self.status.attempt if self.status is not None else self._attempt
 
     def settled(self) -> bool:
@@ -223,13 +249,19 @@ class Tracker:
         if self.failure is not None:
             return True
         gone = self.status is not None and self.status.state.final
-        if self.outcome is None:
+        outcomes = [strand.outcome for strand in self.strands]
+        if None in outcomes:
             # Its last words may have come between the last look and its end.
-            return gone and not (self.read_frames() or self.read_outcome() or self._move())
-        if self.outcome.status not in (spec.TERMINATED, spec.DIED) or self.outcome.loss:
+            return gone and not (self._read_all() or self.read_outcomes() or self._move())
+        ended = [outcome for outcome in outcomes if outcome is not None]
+        words = {outcome.status for outcome in ended}
+        if words & {spec.ERROR, spec.REFUSED} or words == {spec.OK} or any(o.loss for o in ended):
             return True
-        late = self._ended_at is not None and time.time() - self._ended_at > _EXPLAIN
-        return gone or self.cancelled_here or late
+        return gone or self.cancelled_here or self._late()
+
+    def _late(self) -> bool:
+        ends = [strand.ended_at for strand in self.strands if strand.ended_at is not None]
+        return bool(ends) and time.time() - max(ends) > _EXPLAIN
 
     def _move(self) -> bool:
         """Turn to the attempt that was the last, where the story of another one leads nowhere."""
@@ -237,12 +269,23 @@ class Tracker:
         if last == self._attempt:
             return False
         forward = last > self._attempt
-        self._attempt, self._number = last, 0 if forward else self._ended_number
-        return forward or self.read_outcome()
+        self._restart(last, told=not forward)
+        return forward or self.read_outcomes()
 
     def loss(self) -> Loss | None:
         """Return why the backend says that the job failed, once it says so."""
         return self.status.loss if self.status is not None else None
+
+    def out_of_memory(self) -> bool:
+        """Tell whether the job, or one of its nodes, ended for want of memory."""
+        outcomes = [strand.outcome for strand in self.strands]
+        said = any(outcome.out_of_memory for outcome in outcomes if outcome is not None)
+        return said or self.loss() is Loss.MEMORY
+
+
+def tellers(key: bytes, job: str, nodes: int) -> list[Teller]:
+    """Name those who tell a job's story: the job, or each of its nodes."""
+    return [Teller(key, job, part) for part in (range(nodes) if nodes > 1 else (None,))]
 
 
 def _later(old: State, new: State) -> State:
@@ -251,53 +294,38 @@ def _later(old: State, new: State) -> State:
     return old if lagging else new
 
 
-def _started(facts: JobFacts, item: Frame) -> JobFacts:
-    given = {**item["given"], **facts.given}
-    now = {"state": State.RUNNING, "started_at": item["t"], "stopped_at": None, "message": ""}
-    return replace(facts, given=given, **now)
+def _seen(node: NodeFacts, status: Status) -> NodeFacts:
+    """Merge what the backend says of a node, which knows its own end sooner."""
+    state = node.state if node.state.final else _later(node.state, status.state)
+    return replace(node, state=state, message=status.reason or node.message)
 
 
-def _ended(facts: JobFacts, item: Frame) -> JobFacts:
-    return replace(facts, stopped_at=item["t"])
+def _at_end(node: NodeFacts, last: Frame) -> NodeFacts:
+    if last["kind"] != "end":
+        return node
+    return replace(node, state=State.SUCCEEDED if last["status"] == spec.OK else State.FAILED)
 
 
-def _used(facts: JobFacts, item: Frame) -> JobFacts:
-    if item.get("final"):
-        peak = item["peak"]
-        figures = {name: peak[name] for name in ("cpu", "memory", "disk") if name in peak}
-        return replace(facts, peak=_peak(facts.peak, replace(facts.peak or Usage(), **figures)))
-    usage = Usage(
-        cpu=item.get("cpu", 0.0),
-        memory=item.get("memory", 0),
-        memory_limit=item.get("memory_limit"),
-        disk=item.get("disk", 0),
-        gpus=tuple(Gpu(**gpu) for gpu in item.get("gpus", ())),
-    )
-    return replace(facts, usage=usage, peak=_peak(facts.peak, usage))
-
-
-def _peak(old: Usage | None, new: Usage) -> Usage:
-    if old is None:
-        return new
-    return Usage(
-        cpu=max(old.cpu, new.cpu),
-        memory=max(old.memory, new.memory),
-        memory_limit=new.memory_limit,
-        disk=max(old.disk, new.disk),
-        gpus=max(old.gpus, new.gpus, key=lambda gpus: sum(gpu.memory for gpu in gpus)),
+def _joined(facts: JobFacts, nodes: tuple[NodeFacts, ...]) -> JobFacts:
+    """Tell of the job what its nodes tell of themselves."""
+    main = nodes[MAIN]
+    return replace(
+        facts,
+        nodes=nodes,
+        state=main.state if main.state is State.RUNNING else facts.state,
+        started_at=main.started_at or facts.started_at,
+        stopped_at=main.stopped_at,
+        given={**main.given, **facts.given},
+        message=main.message or facts.message,
+        usage=fullest(node.usage for node in nodes),
+        peak=fullest(node.peak for node in nodes),
     )
 
 
-def _noticed(facts: JobFacts, item: Frame) -> JobFacts:
-    return replace(facts, message=item["text"])
-
-
-_CHANGES: Mapping[str, Callable[[JobFacts, Frame], JobFacts]] = {
-    "started": _started,
-    "usage": _used,
-    "notice": _noticed,
-    "end": _ended,
-}
+def _with_states(nodes: tuple[NodeFacts, ...], seen: tuple[Status, ...]) -> tuple[NodeFacts, ...]:
+    if not seen:
+        return nodes
+    return tuple(_seen(node, status) for node, status in zip(nodes, seen, strict=True))
 
 
 def first_facts(record: Any, backend: str) -> JobFacts:

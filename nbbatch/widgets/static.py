@@ -94,6 +94,7 @@ def _table(model: CardModel) -> str:
     rows = (
         ("Asked", model.asked),
         ("Given", model.given),
+        ("Nodes", model.nodes),
         ("Where", model.place),
         ("Peak use", model.peak),
         ("Time", f"{model.times}; submitted at {clock_time(model.since)}"),

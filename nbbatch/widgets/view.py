@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nbbatch.facts import Gpu, JobFacts, State, Usage
+from nbbatch.facts import Gpu, JobFacts, NodeFacts, State, Usage
 from nbbatch.widgets.log import plain
 
 __all__ = ["CardModel", "Meter", "Step", "card_model", "clock_time", "duration", "size"]
@@ -20,6 +21,8 @@ __all__ = ["CardModel", "Meter", "Step", "card_model", "clock_time", "duration",
 #: Longer texts are cut: a card is read at a glance, and saved in the notebook.
 MAX_MESSAGE = 1000
 MAX_FIELD = 200
+#: Failed nodes that are named.
+_NAMED = 5
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 #: From here on a figure rounds to 1, to 100, to 1000, and loses a decimal or changes its unit.
@@ -76,6 +79,8 @@ class CardModel:
         Time since the submit, and how much of it was waiting and running.
     asked, given
         Resources; `given` names what differs from what was asked.
+    nodes
+        How many of a multi-node job's nodes are in which state.
     place
         Where it runs: host, image and whatever else the backend told.
     """
@@ -94,6 +99,7 @@ class CardModel:
     attempt: str
     asked: str
     given: str
+    nodes: str
     place: str
     usage: tuple[Meter, ...]
     peak: str
@@ -126,6 +132,7 @@ def card_model(facts: JobFacts, now: float) -> CardModel:
         attempt=f"attempt {facts.attempt} of {facts.attempts}" if facts.attempts > 1 else "",
         asked=_asked(facts.asked),
         given=_given(facts.asked, facts.given),
+        nodes=_nodes(facts.nodes),
         place=_place(facts.given, facts.backend),
         usage=_meters(facts.usage, _number(facts.given.get("cpu"))),
         peak=_peak(facts.peak),
@@ -253,6 +260,18 @@ def _difference(got_text: str, wanted_text: str, got: float, wanted: float | Non
     number, unit = wanted_text.split(" ")
     shared = unit.rstrip("s") == got_text.split(" ")[1].rstrip("s")
     return f"{got_text} of {number if shared else wanted_text} asked"
+
+
+def _nodes(nodes: Sequence[NodeFacts]) -> str:
+    """Count the nodes by their states, and name the first few that have failed."""
+    if not nodes:
+        return ""
+    counts = Counter(node.state for node in nodes)
+    words = [f"{counts[state]} {_LIVE[state][0].lower()}" for state in State if counts[state]]
+    failed = [str(i) for i, node in enumerate(nodes) if node.state is State.FAILED]
+    if failed and len(failed) < len(nodes):
+        words[-1] += f" ({', '.join(failed[:_NAMED])}{', …' if len(failed) > _NAMED else ''})"
+    return f"{len(nodes)}: {', '.join(words)}"
 
 
 def _place(given: Mapping[str, Any], backend: str) -> str:

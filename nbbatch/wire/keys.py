@@ -12,6 +12,15 @@ Layout under the root of a store::
     jobs/<job>/again/<attempt>       who starts this attempt, where a client does
     jobs/<job>/files/<name>          whatever the job itself keeps (checkpoints)
     probe/<word>                     what `nbbatch doctor` writes, reads and removes
+
+Where a job has several parts (the nodes of a multi-node job, the children of an array), each
+has its own claim, frames and outcome, and all share the input::
+
+    jobs/<job>/claim/<attempt>/<part>
+    jobs/<job>/frames/<attempt>/<part>/<n>
+    jobs/<job>/outcome/<attempt>/<part>
+
+so that one listing tells which parts of an attempt have begun, and another which have ended.
 """
 
 from __future__ import annotations
@@ -19,7 +28,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from typing import Mapping
+from typing import Mapping, Optional
 
 #: Where the store is: ``file:///path`` or ``s3://bucket/prefix``.
 ENV_STORE = "NBBATCH_STORE"
@@ -108,20 +117,34 @@ def input_(job: str) -> str:
     return f"{JOBS}{job}/input"
 
 
-def claim(job: str, attempt: int) -> str:
-    return f"{JOBS}{job}/claim/{attempt}"
+def owner(job: str, part: Optional[int] = None) -> str:
+    """Name whose object it is, as its seal does, so that no part's can pass for another's."""
+    return f"{job}{_slash(part)}"
 
 
 def again(job: str, attempt: int) -> str:
     return f"{JOBS}{job}/again/{attempt}"
 
 
-def frames(job: str, attempt: int, number: int) -> str:
-    return f"{JOBS}{job}/frames/{attempt}/{number:08d}"
+def part_of(key: str) -> int:
+    """Return the part whose claim or outcome a key names."""
+    return int(key.rpartition("/")[2])
 
 
-def outcome(job: str, attempt: int) -> str:
-    return f"{JOBS}{job}/outcome/{attempt}"
+def claim(job: str, attempt: int, part: Optional[int] = None) -> str:
+    return f"{JOBS}{job}/claim/{attempt}{_slash(part)}"
+
+
+def frames(job: str, attempt: int, number: int, part: Optional[int] = None) -> str:
+    return f"{JOBS}{job}/frames/{attempt}{_slash(part)}/{number:08d}"
+
+
+def outcome(job: str, attempt: int, part: Optional[int] = None) -> str:
+    return f"{JOBS}{job}/outcome/{attempt}{_slash(part)}"
+
+
+def _slash(part: Optional[int]) -> str:
+    return "" if part is None else f"/{part}"
 
 
 def file(job: str, name: str) -> str:

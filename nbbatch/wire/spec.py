@@ -155,6 +155,8 @@ class Outcome:
         `cause` says more.
     usage
         The peaks, as in a ``usage`` frame, and ``seconds`` of run time.
+    blames
+        The part of the job whose failure ended this one; `exit_code` is then that one's.
     """
 
     status: str
@@ -175,6 +177,7 @@ class Outcome:
     loss: str = ""
     usage: Mapping[str, Any] = field(default_factory=dict)
     records: Tuple[Tuple[str, str, int, int], ...] = ()
+    blames: Optional[int] = None
 
     def meta(self) -> Dict[str, Any]:
         """Return the outcome as JSON values."""

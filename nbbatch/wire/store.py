@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Optional, Protocol, Sequence, Union, cast
+from typing import Iterator, NamedTuple, Optional, Protocol, Sequence, Tuple, Union, cast
 
 Buffer = Union[bytes, bytearray, memoryview]
 
@@ -33,6 +33,9 @@ class Store(Protocol):
 
     def size(self, key: str) -> Optional[int]:
         """Return an object's size in bytes, or None where there is none."""
+
+    def list(self, prefix: str) -> "Iterator[Tuple[str, int, float]]":
+        """Yield (key, size in bytes, last modified in seconds since the epoch) under `prefix`."""
 
     def read_into(self, key: str, offset: int, view: memoryview) -> None:
         """Fill `view` with the object's bytes from `offset` on; thread-safe.

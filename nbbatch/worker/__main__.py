@@ -60,7 +60,7 @@ def _run(store: Store, identity: Identity) -> int:
 
 def _claim(store: Store, identity: Identity) -> bool:
     """Claim the attempt, so that a duplicate of the job ends at once."""
-    name = keys.claim(identity.job, identity.attempt)
+    name = keys.claim(identity.job, identity.attempt, identity.part)
     mine = identity.batch_job_id.encode()
     return store.put(name, [mine], if_absent=True) or store.get(name) == mine
 

@@ -18,6 +18,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from batch_jobs import Job, Place, _now
+from batch_nodes import NodesJob
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -252,7 +253,8 @@ class BatchServer:
         _refuse_unless(set(after) <= set(self.jobs), f"Jobs {after} not found")
         _refuse_unless(len(after) <= 20, "at most 20 dependencies")
         before = [self.jobs[id_] for id_ in after]
-        job = self.jobs[facts["jobId"]] = Job(self.place, facts, environment, before)
+        kind = NodesJob if "nodeProperties" in facts else Job
+        job = self.jobs[facts["jobId"]] = kind(self.place, facts, environment, before)
         job.thread.start()
         return {"jobName": facts["jobName"], "jobId": facts["jobId"], "jobArn": facts["jobArn"]}
 
@@ -276,13 +278,21 @@ class BatchServer:
             "retryStrategy": body.get("retryStrategy", {"attempts": 1}),
             "platformCapabilities": definition.get("platformCapabilities", ["EC2"]),
             **pod,
+            **_nodes(definition, body),
             **{k: body[k] for k in ("tags", "parameters", "dependsOn") if k in body},
             **({"timeout": timeout} if timeout else {}),
         }
 
     def _describejobs(self, body: dict[str, Any]) -> dict[str, Any]:
         _refuse_unless(len(body["jobs"]) <= 100, "at most 100 jobs")
-        return {"jobs": [self.jobs[i].describe() for i in body["jobs"] if i in self.jobs]}
+        return {"jobs": [job for job in map(self._described, body["jobs"]) if job]}
+
+    def _described(self, id_: str) -> dict[str, Any] | None:
+        job_id, _, node = id_.partition("#")
+        job = self.jobs.get(job_id)
+        if isinstance(job, NodesJob) and node:
+            return job.node(int(node))
+        return job.describe() if job else None
 
     def _listjobs(self, body: dict[str, Any]) -> dict[str, Any]:
         found = [job.describe() for job in self.jobs.values()]
@@ -321,6 +331,15 @@ def _container(definition: dict[str, Any]) -> dict[str, Any]:
             _refuse_unless(name not in definition, f"{name} is not for EKS")
         return dict(definition["eksProperties"]["podProperties"]["containers"][0])
     return dict(definition["containerProperties"])
+
+
+def _nodes(definition: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
+    """Return what DescribeJobs says about the nodes of a job, nothing for one without."""
+    if "nodeProperties" not in definition:
+        return {}
+    count = body.get("nodeOverrides", {}).get("numNodes", 0)
+    properties = definition["nodeProperties"]
+    return {"nodeProperties": {**properties, "numNodes": count or properties["numNodes"]}}
 
 
 def _kinds(container: dict[str, Any]) -> set[str]:

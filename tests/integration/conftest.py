@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import threading
 import time
@@ -67,6 +68,14 @@ def attach_last() -> Job[Any]:
     """Attach the job that was started last."""
     session = current_session()
     return session.attach(next(session.jobs()).id)
+
+
+@pytest.fixture
+def torch() -> Any:
+    """Give PyTorch, where it is installed; where it must be, its absence is a failure."""
+    if "NBBATCH_REQUIRE_TORCH" in os.environ:
+        return importlib.import_module("torch")
+    return pytest.importorskip("torch")
 
 
 @pytest.fixture(autouse=True)

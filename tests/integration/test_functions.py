@@ -308,9 +308,9 @@ def test_a_start_that_fails_leaves_what_others_use(local_session: Session) -> No
     assert len(list(again.jobs())) == 1
 
 
-def test_torch_tensors() -> None:
+@pytest.mark.torch
+def test_torch_tensors(torch: Any) -> None:
     """Tensors share memory there as here, parameters stay parameters, gradients are kept on."""
-    torch = pytest.importorskip("torch")
     base = torch.arange(6.0)
     model = torch.nn.Linear(2, 1)
     tied = {"base": base, "view": base.view(2, 3), "row": base[1:3], "half": base.half()}

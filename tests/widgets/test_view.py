@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from nbbatch.facts import State
+from nbbatch.facts import NodeFacts, State
 from nbbatch.widgets.view import Meter, card_model, duration, size
 from tests.widgets.jobs import START, ended, running, waiting
 
@@ -63,6 +63,21 @@ def test_a_running_job_says_what_it_got_and_uses() -> None:
         Meter("A10G", "87 %", 0.874),
         Meter("GPU memory", "10 of 24 GB", 0.4167),
     )
+
+
+def test_the_states_of_nodes_are_counted() -> None:
+    """A thousand nodes take no more room than two; those that failed are named, up to five."""
+
+    def said(*states: State) -> str:
+        facts = running(nodes=tuple(NodeFacts(state=state) for state in states))
+        return card_model(facts, START).nodes
+
+    assert said() == ""
+    assert said(State.RUNNING, State.STARTING) == "2: 1 starting, 1 running"
+    assert said(*[State.RUNNING] * 2, State.FAILED) == "3: 2 running, 1 failed (2)"
+    assert said(State.FAILED, State.FAILED) == "2: 2 failed"
+    many = [State.RUNNING, *[State.FAILED] * 9]
+    assert said(*many) == "10: 1 running, 9 failed (1, 2, 3, 4, 5, …)"
 
 
 def test_more_than_was_asked_is_named_too() -> None:

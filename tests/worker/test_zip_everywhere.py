@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from nbbatch.futures.story import read_story
+from nbbatch.futures.story import Teller, read_story
 from nbbatch.wire import graph, keys, parts, spec
 from nbbatch.wire.envelope import Stamp, unseal
 from nbbatch.wire.spec import JobSpec, Outcome
@@ -68,7 +68,7 @@ def test_runs_a_cell(python, tmp_path):
     job = Job(tmp_path, "\n".join(lines), xs=[1, 2])
     done = job.run(python)
     outcome, variables = job.outcome()
-    story = list(read_story(job.store, KEY, job.id, 1))
+    story = list(read_story(job.store, Teller(KEY, job.id), 1))
     version = subprocess.run(
         [python, "-c", "import sys; print(sys.version, end='')"], capture_output=True, check=True
     )

@@ -17,7 +17,7 @@ from nbbatch.backends.aws.errors import VENDOR, definition_missing, translate, t
 from nbbatch.backends.aws.explaining import Explainer
 from nbbatch.backends.aws.queues import Queue, Queues
 from nbbatch.backends.aws.secrets import Secrets
-from nbbatch.backends.aws.status import log_stream, status
+from nbbatch.backends.aws.status import log_stream, main_node, nodes_of, status
 from nbbatch.backends.aws.submit import Submitter
 from nbbatch.backends.aws.waiting import Wait, wait_of
 from nbbatch.backends.base import Call, Launch, masked
@@ -96,9 +96,15 @@ class BatchRunner:
             raise NotFoundError(error.what, error.cause, NO_DEFINITION) from error
 
     def describe(self, ids: Sequence[str]) -> Mapping[str, Status]:
-        """Return what Batch knows about jobs, 100 with each call; unknown ones are left out."""
+        """Return what Batch knows about jobs, 100 with each call; unknown ones are left out.
+
+        The nodes of a multi-node job are asked for once it has failed: which of them did?
+        """
         place = self._clients.region if on_aws(self._clients.batch.meta.endpoint_url) else ""
-        return {job["jobId"]: status(self._noted(job), place) for job in self._jobs(ids)}
+        found = [self._noted(job) for job in self._jobs(ids)]
+        nodes = [id_ for job in found if job["status"] == "FAILED" for id_ in nodes_of(job)]
+        known = {node["jobId"]: node for node in self._jobs(nodes)}
+        return {job["jobId"]: status(job, place, _those(nodes_of(job), known)) for job in found}
 
     def explain(self, ids: Sequence[str]) -> Mapping[str, str]:
         """Say why jobs wait: nothing is asked about them again, only about their queues."""
@@ -122,7 +128,9 @@ class BatchRunner:
     def log(self, id_: str) -> Iterator[str]:
         """Yield what CloudWatch Logs has of the job's last container."""
         for job in self._jobs([id_]):
-            group, stream = log_stream(job)
+            main = main_node(job)
+            container = job if main == job["jobId"] else next(self._jobs([main]), job)
+            group, stream = log_stream(container)
             if stream:
                 with translated(f"can't read the log of the job {id_}"):
                     yield from self._events(group, stream)
@@ -262,3 +270,9 @@ def _stand_in(options: Options) -> Launch:
     """Return a launch as long as the one to come, for what can be said before there is one."""
     environment = {**(options.environment or {}), keys.ENV_JOB: "0" * _OWN}
     return Launch("0" * 24, options.name or "job", options, environment, "")
+
+
+def _those(ids: list[str], known: Mapping[str, dict[str, Any]]) -> list[dict[str, Any] | None]:
+    """Return what is known about nodes; nothing where they were not asked for."""
+    found = [known.get(id_) for id_ in ids]
+    return found if any(found) else []

@@ -1,8 +1,13 @@
-"""Batch's description of a job as a `Status`."""
+"""Batch's description of a job as a `Status`.
+
+A multi-node job has no container: what its nodes ask for is in ``nodeProperties``, its times,
+reason and exit code are the main node's, and each node is a job of its own, ``<job id>#<index>``.
+https://docs.aws.amazon.com/batch/latest/userguide/multi-node-parallel-jobs.html
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nbbatch.backends.aws.diagnosis import (
     container_of,
@@ -13,6 +18,9 @@ from nbbatch.backends.aws.diagnosis import (
 )
 from nbbatch.facts import State, Status
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 LOG_GROUP = "/aws/batch/job"
 _LOGS = "awslogs"
 _CONSOLES = {
@@ -22,13 +30,15 @@ _CONSOLES = {
 }
 
 
-def status(job: dict[str, Any], region: str) -> Status:
+def status(job: dict[str, Any], region: str, nodes: Sequence[dict[str, Any] | None] = ()) -> Status:
     """Read one entry of DescribeJobs.
 
     Parameters
     ----------
     region
         For the console's address; ``""`` where there is no console.
+    nodes
+        The entries of its nodes, where they were asked for; None for one that Batch does not know.
     """
     state = State(job["status"])
     diagnosis = diagnose(job) if state is State.FAILED else None
@@ -45,7 +55,21 @@ def status(job: dict[str, Any], region: str) -> Status:
         given=_given(job),
         log=log_stream(job)[1],
         url=_url(job["jobId"], region) if region else "",
+        nodes=tuple(status(node, region) if node else Status(state) for node in nodes),
     )
+
+
+def nodes_of(job: dict[str, Any]) -> list[str]:
+    """Return the ids of a multi-node job's nodes, in order; none for any other job."""
+    if "nodeProperties" not in job or "#" in job["jobId"]:
+        return []
+    return [f"{job['jobId']}#{index}" for index in range(job["nodeProperties"]["numNodes"])]
+
+
+def main_node(job: dict[str, Any]) -> str:
+    """Return the id of the container's job: the job itself, or its main node."""
+    nodes = nodes_of(job)
+    return nodes[job["nodeProperties"].get("mainNode", 0)] if nodes else str(job["jobId"])
 
 
 def log_stream(job: dict[str, Any]) -> tuple[str, str]:
@@ -69,7 +93,7 @@ def _attempt(job: dict[str, Any], state: State) -> int:
 
 
 def _given(job: dict[str, Any]) -> dict[str, Any]:
-    container = container_of(job)
+    container = container_of(job) or _of_main_node(job)
     wanted = {r["type"]: r["value"] for r in container.get("resourceRequirements", ())}
     if "eksProperties" in job:
         wanted = _of_pod(container)
@@ -99,6 +123,11 @@ def _of_pod(container: dict[str, Any]) -> dict[str, Any]:
 def _node(job: dict[str, Any]) -> str | None:
     name: str | None = job.get("eksProperties", {}).get("podProperties", {}).get("nodeName")
     return name
+
+
+def _of_main_node(job: dict[str, Any]) -> dict[str, Any]:
+    ranges = job.get("nodeProperties", {}).get("nodeRangeProperties", ())
+    return next((each["container"] for each in ranges if "container" in each), {})
 
 
 def _number(kind: type, value: Any) -> Any:

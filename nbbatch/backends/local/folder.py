@@ -20,6 +20,7 @@ from nbbatch.backends.local.supervise.record import (
     STOP_FILE,
     Record,
     log_name,
+    node_folder,
 )
 from nbbatch.facts import Loss, State, Status
 
@@ -74,6 +75,10 @@ class JobFolder:
             raise
         return lock
 
+    def node(self, index: int) -> JobFolder:
+        """Return the folder of one node of a multi-node job."""
+        return _NodeFolder(self, index)
+
     def remove(self) -> None:
         """Forget the job."""
         shutil.rmtree(self.path, ignore_errors=True)
@@ -103,12 +108,20 @@ class JobFolder:
 
     def log(self) -> Iterator[str]:
         """Yield the lines of the last attempt's output."""
-        attempt = (self._facts() or {}).get("attempt", 1)
         with contextlib.suppress(FileNotFoundError):
-            path = self.path / log_name(attempt)
+            path = self._log(self._facts() or {})
             with path.open(encoding="utf-8", errors="replace", newline="\n") as file:
                 while line := file.readline(_LINE):
                     yield line.rstrip("\r\n")
+
+    def _log(self, facts: Mapping[str, Any]) -> Path:
+        """Return the file of a container's log: the main node's, where there are several."""
+        main = next(iter(self._nodes()), self)
+        return main.path / log_name(facts.get("attempt", 1))
+
+    def _nodes(self) -> list[_NodeFolder]:
+        count = self._launch().get("nodes", 1)
+        return [_NodeFolder(self, index) for index in range(count)] if count > 1 else []
 
     def _facts(self) -> dict[str, Any] | None:
         try:
@@ -133,10 +146,11 @@ class JobFolder:
     def _bury(self, facts: dict[str, Any]) -> dict[str, Any]:
         supervisor = facts.get("supervisor")
         reason = _DIED.format(supervisor) if supervisor else _NEVER_STARTED
-        if "worker" in facts:
-            processes.end_session(facts["worker"], facts.get("worker_started", ""))
-        if facts.get("tempdir"):
-            shutil.rmtree(facts["tempdir"], ignore_errors=True)
+        for part in (facts, *(node.facts() for node in self._nodes())):
+            if "worker" in part:
+                processes.end_session(part["worker"], part.get("worker_started", ""))
+            if part.get("tempdir"):
+                shutil.rmtree(part["tempdir"], ignore_errors=True)
         record = Record(str(self.path), **facts)
         with contextlib.suppress(OSError):
             record.enter("FAILED", reason=reason, loss=Loss.UNKNOWN.value, exit_code=None)
@@ -153,25 +167,57 @@ class JobFolder:
 
     def _status(self, facts: Mapping[str, Any]) -> Status:
         loss = facts.get("loss")
-        attempt = facts.get("attempt", 1)
+        state = State(facts["state"])
         return Status(
-            state=State(facts["state"]),
+            state=state,
             reason=facts.get("reason") or "",
             loss=Loss(loss) if loss else None,
             exit_code=facts.get("exit_code"),
-            attempt=attempt,
+            attempt=facts.get("attempt", 1),
             created_at=facts.get("submitted_at"),
             started_at=facts.get("running_at"),
             stopped_at=facts.get("succeeded_at", facts.get("failed_at")),
             given=self._given(),
-            log=str(self.path / log_name(attempt)),
+            log=str(self._log(facts)),
+            nodes=tuple(node.seen(final=state.final) for node in self._nodes()),
         )
 
     def _given(self) -> Mapping[str, Any]:
+        given: Mapping[str, Any] = self._launch().get("given", {})
+        return given
+
+    def _launch(self) -> dict[str, Any]:
         try:
-            return dict(json.loads((self.path / _LAUNCH_FILE).read_bytes())["given"])
-        except (OSError, ValueError, KeyError):
+            return dict(json.loads((self.path / _LAUNCH_FILE).read_bytes()))
+        except (OSError, ValueError):
             return {}
+
+
+class _NodeFolder(JobFolder):
+    """The folder of one node, inside that of its job, whose supervisor answers for it."""
+
+    def __init__(self, job: JobFolder, index: int) -> None:
+        super().__init__(Path(node_folder(str(job.path), index)))
+        self._job = job
+
+    def status(self) -> Status | None:
+        job = self._job.status()
+        return None if job is None else self.seen(final=job.state.final)
+
+    def stop(self, reason: str) -> None:
+        """End the job: there is none with fewer nodes than it was asked for."""
+        self._job.stop(reason)
+
+    def facts(self) -> dict[str, Any]:
+        """Return what is noted about the node; nothing before it starts."""
+        return self._facts() or {}
+
+    def seen(self, *, final: bool) -> Status:
+        """Say how the node is; where its job is over (`final`), so is the node."""
+        facts = {"state": "SUBMITTED", **self.facts()}
+        if final and not State(facts["state"]).final:
+            facts.update(state="FAILED", loss=Loss.UNKNOWN.value, reason="it ended with its job")
+        return self._status(facts)
 
 
 def _open_lock(folder: Path) -> int:

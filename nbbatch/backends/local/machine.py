@@ -68,7 +68,10 @@ def given(options: Options, environ: Mapping[str, str]) -> dict[str, Any]:
 
 
 def visible(options: Options, environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the variable that gives a job its GPUs and no more, if it asks for any."""
+    """Return the variable that gives a job its GPUs and no more, if it asks for any.
+
+    Those of all nodes of a job: its supervisor deals them out.
+    """
     if not options.gpu:
         return {}
-    return {VISIBLE: ",".join(gpus(environ)[: options.gpu])}
+    return {VISIBLE: ",".join(gpus(environ)[: options.gpu * options.nodes])}

@@ -19,6 +19,7 @@ from nbbatch.backends.local.errors import as_backend_errors
 from nbbatch.backends.local.folder import JobFolder
 from nbbatch.backends.local.secrets import ReadSecrets, no_secrets, variables
 from nbbatch.backends.local.supervise.attempt import DEFAULTS
+from nbbatch.backends.local.supervise.nodes import ADDRESS, MAIN
 from nbbatch.backends.local.supervise.record import LOCK_FD
 from nbbatch.backends.local.workers import unpacked
 from nbbatch.errors import InvalidRequestError, OptionError
@@ -28,6 +29,20 @@ from nbbatch.wire import keys, spec
 
 #: Variables of the kernel's own that say which job it is itself; not those of its jobs.
 _OWN = ("NBBATCH_", "AWS_BATCH_")
+#: What the processes of `torch.distributed` find one another by: a kernel's own must not lead the
+#: nodes of its jobs astray.
+_TORCH = (
+    *("MASTER_ADDR", "MASTER_PORT", "RANK", "WORLD_SIZE", "NODE_RANK"),
+    *("GROUP_RANK", "GROUP_WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE"),
+)
+#: The variables that differ from node to node, in the order that the supervisor knows.
+_NODE_NAMES = (
+    keys.ENV_BATCH_JOB,
+    keys.ENV_BATCH_NODE_INDEX,
+    keys.ENV_BATCH_MAIN_NODE_ADDRESS,
+    "MASTER_PORT",
+    machine.VISIBLE,
+)
 #: Where it runs, in the words of Batch.
 _PLACE = keys.LOCAL
 #: Seconds between SIGTERM and SIGKILL, as on ECS.
@@ -123,6 +138,7 @@ class LocalRunner:
             "attempts": launch.options.retries + 1,
             "timeout": launch.time_limit,
             "given": machine.given(launch.options, os.environ),
+            **({"nodes": launch.options.nodes} if launch.options.nodes > 1 else {}),
         }
         return [Call("local", "spawn", parameters)]
 
@@ -136,7 +152,11 @@ class LocalRunner:
             )
         worker = unpacked(self._home, self._store, launch.worker)
         now = time.time()
-        about = {"name": launch.name, "given": machine.given(launch.options, os.environ)}
+        about = {
+            "name": launch.name,
+            "given": machine.given(launch.options, os.environ),
+            "nodes": launch.options.nodes,
+        }
         folder = self._folder(launch.unique)
         lock = folder.create(now, about)
         if lock is None:
@@ -169,16 +189,22 @@ class LocalRunner:
             "grace": self._grace,
             "temp_name": keys.ENV_TEMPDIR,
             "submitted_at": now,
+            "nodes": options.nodes,
+            "node_names": ",".join(_NODE_NAMES),
+            "gpus": options.gpu if machine.gpus(os.environ) else 0,
         }
         return [f"{name}={value}" for name, value in plan.items()]
 
     def _environment(self, launch: Launch) -> dict[str, str]:
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(_OWN)}
+        if launch.options.nodes > 1:
+            inherited = {k: v for k, v in inherited.items() if k not in _TORCH}
         return {**inherited, **self._added(launch), **variables(launch.options, self._secrets)}
 
     def _added(self, launch: Launch) -> dict[str, str]:
         return {
             **machine.visible(launch.options, os.environ),
+            **_for_nodes(launch.options),
             **launch.environment,
             keys.ENV_BATCH_JOB: launch.unique,
             keys.ENV_BATCH_QUEUE: _PLACE,
@@ -195,6 +221,9 @@ class LocalRunner:
         return status
 
     def _folder(self, id_: str) -> JobFolder:
+        job, _, node = id_.partition("#")
+        if node.isdecimal():
+            return JobFolder(self._home / _PLACE / job).node(int(node))
         return JobFolder(self._home / _PLACE / id_)
 
 
@@ -221,6 +250,17 @@ def _collect(pid: int) -> None:
     # Whoever waits for any child may have been faster.
     with contextlib.suppress(ChildProcessError):
         os.waitpid(pid, 0)
+
+
+def _for_nodes(options: Options) -> dict[str, str]:
+    """Return what all nodes of a job are told, as Batch and `torch.distributed` name it."""
+    if options.nodes == 1:
+        return {}
+    return {
+        keys.ENV_BATCH_NUM_NODES: str(options.nodes),
+        keys.ENV_BATCH_MAIN_NODE_INDEX: str(MAIN),
+        "MASTER_ADDR": ADDRESS,
+    }
 
 
 def _directory(launch: Launch) -> str:

@@ -17,7 +17,16 @@ from nbbatch.wire.graph import Item
 from nbbatch.wire.spec import JobSpec, Outcome
 from nbbatch.wire.store import Buffer, Store
 from nbbatch.worker.notebook.surroundings import Surroundings
-from nbbatch.worker.run import cell, control, failure, keeping, report, signals, values
+from nbbatch.worker.run import (
+    cell,
+    control,
+    distributed,
+    failure,
+    keeping,
+    report,
+    signals,
+    values,
+)
 from nbbatch.worker.run.changes import Snapshot
 from nbbatch.worker.run.identity import Identity
 from nbbatch.worker.stores import open_store
@@ -39,6 +48,7 @@ def run(
     signals.listen()
     say = control.Writer(descriptor)
     values.see_modules(modules)
+    distributed.tell_torch(identity, os.environ)
     os.environ[ENV_CURRENT] = json.dumps(_current(identity, job))
     store = open_store(os.environ)
     keeping.keep(store, identity)
@@ -65,6 +75,7 @@ def _current(identity: Identity, job: JobSpec) -> Dict[str, Any]:
         "attempts": job.attempts,
         "resources": resources,
         "spot_notice": keys.spot_notice(os.environ),
+        "main_ip": distributed.main_address(identity, os.environ),
     }
 
 

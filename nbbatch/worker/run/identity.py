@@ -5,33 +5,59 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass, field
-from typing import MutableMapping
+from typing import Mapping, MutableMapping, Optional
 
 from nbbatch.wire import keys
 
 
 @dataclass(frozen=True)
 class Identity:
-    """The job and attempt that this process is to run."""
+    """The job and attempt that this process is to run.
+
+    Attributes
+    ----------
+    part
+        Which part of the job, where it has several: the node's index.
+    nodes
+        How many nodes the job has.
+    main
+        The index of the node by which Batch tells how the job is.
+    """
 
     job: str
     attempt: int
     batch_job_id: str
     key: bytes = field(repr=False)
+    part: Optional[int] = None
+    nodes: int = 1
+    main: int = 0
+
+    @property
+    def owner(self) -> str:
+        """Whose the objects are that this process seals."""
+        return keys.owner(self.job, self.part)
 
 
 def take_identity(environ: MutableMapping[str, str]) -> Identity:
     """Read the identity and take the key out of `environ`, where the user's code could print it."""
+    nodes = _number(environ, keys.ENV_BATCH_NUM_NODES) or 1
     found = Identity(
         job=environ[keys.ENV_JOB],
         attempt=int(environ.get(keys.ENV_BEFORE) or 0)
         + int(environ.get(keys.ENV_BATCH_ATTEMPT) or 1),
         batch_job_id=environ.get(keys.ENV_BATCH_JOB, ""),
         key=bytes.fromhex(environ.pop(keys.ENV_KEY)),
+        part=_number(environ, keys.ENV_BATCH_NODE_INDEX) if nodes > 1 else None,
+        nodes=nodes,
+        main=_number(environ, keys.ENV_BATCH_MAIN_NODE_INDEX),
     )
     if environ is os.environ and sys.platform == "linux":
         _cover(keys.ENV_KEY.encode())
     return found
+
+
+def _number(environ: Mapping[str, str], name: str) -> int:
+    return int(environ.get(name) or 0)
 
 
 #: Places in ``/proc/self/stat`` behind the name: where the initial environment begins and ends.

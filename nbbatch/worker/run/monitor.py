@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 from dataclasses import replace
-from typing import Any, Callable, Dict, List, Optional
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional
 
 from nbbatch.wire import spec
 from nbbatch.wire.frames import frame
@@ -19,9 +19,14 @@ from nbbatch.worker.run.identity import Identity
 from nbbatch.worker.run.story import Story
 from nbbatch.worker.run.tee import Tee, copy_to_log
 
+if TYPE_CHECKING:
+    from nbbatch.worker.run.peers import Failed, Peers
+
 #: Seconds between a signal from outside and SIGKILL. ECS gives 30 in all, and the outcome
 #: must still be written: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_StopTask.html
 GRACE = 20.0
+#: The same where another node has failed: whoever waits for it, waits in vain.
+PEER_GRACE = 5.0
 #: Seconds between two samples of what the job uses.
 SAMPLE = 1.0
 _READ = 1 << 18
@@ -52,6 +57,7 @@ class Monitor:
         self._started = time.monotonic()
         self._spot_time = ""
         self._loss = ""
+        self._peers = _peers(store, identity)
 
     def run(self) -> int:
         """Run the child to its end and return the container's exit code."""
@@ -68,7 +74,7 @@ class Monitor:
         self._story.add(frame("started", given=sampler.host_facts()))
         self._next_sample = time.monotonic() + SAMPLE / 4
         status = self._watch()
-        outcome = self._said or self._post_mortem(status)
+        outcome = self._with_peers(self._said or self._post_mortem(status))
         self._finish(outcome)
         return report.exit_code(outcome)
 
@@ -192,6 +198,7 @@ class Monitor:
             self._terminate()
         if self._spot.time != self._spot_time:
             self._note_spot()
+        self._heed_peers()
         if self._deadline and now >= self._deadline:
             self._kill(signal.SIGKILL)
         if self._story.wait() <= 0:
@@ -246,7 +253,7 @@ class Monitor:
         code = 128 + killed if killed else os.WEXITSTATUS(status)
         asked = bool(self._signal or self._loss)
         outcome = Outcome(
-            status=spec.TERMINATED if asked else spec.DIED,
+            status=spec.TERMINATED if asked or self._fails_with() else spec.DIED,
             attempt=self._identity.attempt,
             exit_code=code,
             signal=self._signal or (signal.Signals(killed).name if killed else ""),
@@ -268,6 +275,45 @@ class Monitor:
             report.tell_unwritable(error)
             return replace(outcome, exit_code=spec.EXIT_UNWRITABLE)
 
+    def _fails_with(self) -> "Optional[Failed]":
+        return self._peers.failed if self._peers is not None else None
+
+    def _heed_peers(self) -> None:
+        """Learn how the other nodes are, and end the code that may wait for one that failed."""
+        if self._peers is None:
+            return
+        self._peers.turn()
+        failed = self._peers.failed
+        if failed is not None and not self._deadline:
+            self._deadline = time.monotonic() + PEER_GRACE
+            self._story.add(frame("notice", text=failed.text))
+            self._kill(signal.SIGTERM)
+
+    def _with_peers(self, outcome: Outcome) -> Outcome:
+        """Wait for the other nodes; return the outcome with which the job is to end."""
+        if self._peers is None:
+            return outcome
+        # The child is gone: nothing of it is to be sampled or ended any more.
+        self._next_sample = self._deadline = float("inf")
+        self._peers.done(well=outcome.status == spec.OK)
+        while self._peers.waiting() and not self._signal:
+            self._turn(min(self._story.wait(), self._peers.pace.look))
+        ending = self._peers.ending(outcome, self._signal)
+        if ending is outcome:
+            return outcome
+        judged = report.judged(ending, self._job)
+        ending = replace(judged, final=judged.final or ending.final)
+        if outcome.status != spec.OK:
+            self._replace(ending)
+        return ending
+
+    def _replace(self, outcome: Outcome) -> None:
+        """Write over an outcome that has no values, now that it is known what it came of."""
+        try:
+            report.write_outcome(self._store, self._identity, outcome)
+        except OSError as error:
+            report.tell_unwritable(error)
+
     def _usage(self) -> Dict[str, Any]:
         return {**self._peak, "seconds": round(time.monotonic() - self._started, 3)}
 
@@ -275,3 +321,12 @@ class Monitor:
         self._story.add(frame("usage", final=True, peak=self._usage()))
         self._story.add(frame("end", status=outcome.status, final=outcome.final))
         self._story.flush()
+
+
+def _peers(store: Store, identity: Identity) -> "Optional[Peers]":
+    if identity.part is None:
+        return None
+    # Loaded only where there are other nodes: a trivial job does not pay for it.
+    from nbbatch.worker.run.peers import Peers
+
+    return Peers(store, identity)

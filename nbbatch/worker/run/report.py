@@ -29,8 +29,8 @@ def write_if_absent(store: Store, identity: Identity, outcome: Outcome) -> Outco
     """Write `outcome` if there is none yet; return the one that is in the store."""
     if _put(store, identity, outcome, (), if_absent=True):
         return outcome
-    data = store.get(keys.outcome(identity.job, identity.attempt)) or b""
-    found = envelope.unseal(data, identity.key, spec.OUTCOME, identity.job)
+    data = store.get(keys.outcome(identity.job, identity.attempt, identity.part)) or b""
+    found = envelope.unseal(data, identity.key, spec.OUTCOME, identity.owner)
     return Outcome.from_meta(found.meta)
 
 
@@ -44,9 +44,9 @@ def _put(
 ) -> bool:
     meta = outcome.meta()
     pieces: List[Buffer] = parts.pack(
-        store, Stamp(identity.key, spec.OUTCOME, identity.job), meta, buffers, set()
+        store, Stamp(identity.key, spec.OUTCOME, identity.owner), meta, buffers, set()
     )
-    name = keys.outcome(identity.job, identity.attempt)
+    name = keys.outcome(identity.job, identity.attempt, identity.part)
     return store.put(name, pieces, if_absent=if_absent)
 
 
@@ -73,6 +73,8 @@ def judged(outcome: Outcome, job: JobSpec) -> Outcome:
 
 def _end(outcome: Outcome) -> str:
     """Name how an attempt ended, as `attempts.again` does; ``""`` where that is open."""
+    if outcome.blames is not None:
+        return attempts.EXIT
     if outcome.out_of_memory:
         return attempts.MEMORY
     if outcome.loss == SPOT:
@@ -89,6 +91,8 @@ def too_long(job: JobSpec) -> str:
 
 def exit_code(outcome: Outcome) -> int:
     """Return what the container exits with: as a shell would report the same end."""
+    if outcome.blames is not None:
+        return outcome.exit_code or 1
     if outcome.status == spec.OK:
         return 0
     if outcome.exit_code == spec.EXIT_UNWRITABLE:

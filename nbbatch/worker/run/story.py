@@ -70,9 +70,9 @@ class Story:
         me = self._identity
         meta = {"attempt": me.attempt, "number": self._written}
         pieces = parts.pack(
-            self._store, Stamp(me.key, spec.FRAMES, me.job), meta, [encode(frames)], self._known
+            self._store, Stamp(me.key, spec.FRAMES, me.owner), meta, [encode(frames)], self._known
         )
-        self._store.put(keys.frames(me.job, me.attempt, self._written), pieces)
+        self._store.put(keys.frames(me.job, me.attempt, self._written, me.part), pieces)
         self._written += 1
         self._last = time.monotonic()
 

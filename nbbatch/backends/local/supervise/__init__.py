@@ -7,6 +7,7 @@ up to there.
 ==============  =================================================================
 `job`           all attempts of one job
 `attempt`       one attempt: spawn, watch, end
+`nodes`         one attempt of a multi-node job: an `attempt` for each node
 `stop`          whether it is to end early
 `record`        the state file
 `memory`        what a tree of processes uses

@@ -20,6 +20,8 @@ LAST_WORDS = 5.0
 DEFAULTS = (1, 2, 3, 13, 15, 25)
 #: Where this package lies.
 _PACKAGES = os.path.abspath(os.path.join(__file__, *[os.pardir] * 5))
+#: As shells have it for a command that can't be found.
+CANNOT_START = 127
 OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
 
 
@@ -38,6 +40,10 @@ class Plan:
         self.timeout = float(given["timeout"])
         self.memory = int(given["memory"])
         self.grace = float(given["grace"])
+        self.nodes = int(given["nodes"])
+        #: The variables that differ from node to node: see `nodes`.
+        self.node_names = given["node_names"].split(",")
+        self.gpus = int(given["gpus"])
         self.submitted_at = float(given["submitted_at"])
         self.retry_on = tuple(filter(None, given["retry_on"].split(",")))
         #: The folders of the jobs that must have succeeded before.
@@ -256,6 +262,12 @@ class _Waiter:
     def close(self) -> None:
         if self._end >= 0:
             os.close(self._end)
+
+
+def cannot_start(plan: Plan, error: OSError) -> Ending:
+    """Say, as Batch does, that there was nothing to start."""
+    cause = f"{error.filename or plan.executable}: {error.strerror}"
+    return Ending("image", f"CannotStartContainerError: {cause}", CANNOT_START)
 
 
 def exit_reason(code: int) -> str:

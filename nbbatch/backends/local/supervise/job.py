@@ -3,12 +3,9 @@
 import os
 
 from . import processes
-from .attempt import Attempt, Ending, Plan, again
+from .attempt import Attempt, Ending, Plan, again, cannot_start
 from .record import LOCK_FD, Record
 from .stop import Stop
-
-#: As shells have it for a command that can't be found.
-CANNOT_START = 127
 
 
 def main(arguments: "list[str]") -> int:
@@ -77,19 +74,31 @@ class Job:
         if self._stop.reason():
             return Ending("cancelled", self._stop.reason(), None, final=True)
         self._note("RUNNABLE", attempt=number)
+        if self._plan.nodes > 1:
+            return self._attempt_on_nodes(number)
         attempt = Attempt(self._plan, number, self._stop)
         self._note("STARTING")
         try:
             pid = attempt.spawn()
         except OSError as error:
-            cause = f"{error.filename or self._plan.executable}: {error.strerror}"
-            return Ending("image", f"CannotStartContainerError: {cause}", CANNOT_START)
+            return cannot_start(self._plan, error)
         facts = {"worker_started": processes.started(pid), "tempdir": attempt.tempdir}
         self._note("RUNNING", worker=pid, **facts)
         # Late, for what they import: by now the job itself is on its way.
         processes.adopt_orphans()
         self._stop.listen()
         return attempt.watch()
+
+    def _attempt_on_nodes(self, number: int) -> Ending:
+        # Loaded only where there are any: one process is the rule, and waits for what is loaded.
+        from .nodes import Nodes
+
+        self._note("STARTING")
+        nodes = Nodes(self._plan, number, self._stop)
+        nodes.start()
+        self._note("RUNNING")
+        self._stop.listen()
+        return nodes.watch()
 
     def _note(self, state: str, **facts: object) -> None:
         try:

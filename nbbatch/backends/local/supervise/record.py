@@ -15,6 +15,11 @@ def log_name(attempt: int) -> str:
     return f"log.{attempt}"
 
 
+def node_folder(folder: str, node: int) -> str:
+    """Name the folder of one node of a multi-node job."""
+    return os.path.join(folder, f"node.{node}")
+
+
 class Record:
     """What is known about one job, kept on disk.
 
