@@ -194,6 +194,7 @@ def test_what_can_be_said_of_any_definition():
     [
         ({"extra": {"containerProperties": {}}}, Shape(), "containerProperties"),
         ({"nodes": 2}, Shape(), "nodes = 2"),
+        ({"assign_public_ip": False}, Shape(), "assign_public_ip = False"),
         ({"nodes": 2}, Shape("multinode", "", ("0:0", "1:3")), "job_definition"),
     ],
 )

@@ -8,7 +8,7 @@ from nbbatch.backends.aws.checks.saying import asked, flag, refusal
 from nbbatch.backends.aws.requests.extra import only_definition
 from nbbatch.backends.aws.requests.shapes import NODES, POD
 from nbbatch.errors import OptionError
-from nbbatch.options import IN_DEFINITION
+from nbbatch.options import IN_DEFINITION, option_named
 
 if TYPE_CHECKING:
     from nbbatch.backends.aws.requests import Shape
@@ -26,7 +26,7 @@ def check_existing(options: Options, shape: Shape) -> None:
     where = f"with job_definition = {options.job_definition}"
     # Of a pod, a job may override the image too.
     fixed = set(IN_DEFINITION) - ({"image"} if shape.kind == POD else set())
-    for name in asked(options, sorted(fixed)):
+    for name in (*asked(options, sorted(fixed)), *_denied(options, sorted(fixed))):
         cause = "only a job definition can say it, and this one is used as it is"
         hint = f"leave {flag(name)} out, or leave --job-definition out"
         raise refusal(options, name, cause, hint, where)
@@ -38,6 +38,11 @@ def check_existing(options: Options, shape: Shape) -> None:
             "fields of SubmitJob alone, or leave --job-definition out",
         )
     _check_nodes(options, shape, where)
+
+
+def _denied(options: Options, names: list[str]) -> list[str]:
+    """Return the switches that are turned off: that definition may have them on."""
+    return [n for n in names if getattr(options, n) is False and option_named(n).default is None]
 
 
 def _check_nodes(options: Options, shape: Shape, where: str) -> None:
