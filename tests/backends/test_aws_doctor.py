@@ -347,12 +347,15 @@ def simulated(decisions):
 def test_rights_of_a_role(moto, home):
     """What IAM does not tell is skipped; what the role lacks is named, with a policy for it."""
     objects = f"arn:aws:s3:::{BUCKET}/some/root/*"
+    jobs, blobs = (objects.replace("*", f"{place}/*") for place in ("jobs", "blobs"))
     decisions = {
         ("s3:ListBucket", f"arn:aws:s3:::{BUCKET}"): "allowed",
         ("s3:ListBucket", objects): "implicitDeny",
         ("s3:GetObject", objects): "allowed",
         ("s3:PutObject", objects): "implicitDeny",
-        ("s3:AbortMultipartUpload", objects): "allowed",
+        ("s3:PutObject", jobs): "implicitDeny",
+        ("s3:PutObject", blobs): "allowed",
+        ("s3:AbortMultipartUpload", jobs): "allowed",
     }
     with serve(simulated(decisions)) as iam, signed_in(moto, home, AWS_ENDPOINT_URL_IAM=iam.url):
         made = backend(home)
@@ -364,7 +367,8 @@ def test_rights_of_a_role(moto, home):
         s3.delete_bucket_policy(Bucket=BUCKET)
 
     only(found["iam role"], SKIPPED, "iam:GetRole", "jobs don't need that permission")
-    only(found["iam role"], WRONG, f"may not s3:PutObject on {objects}", "put-role-policy")
+    only(found["iam role"], WRONG, f"may not s3:PutObject on {jobs}", "put-role-policy")
+    assert "blobs" not in str(found["iam role"])
     only(opened["iam role"], WARNING, "the bucket's own policy may", "put-role-policy")
 
 
@@ -502,9 +506,21 @@ def test_whom_a_role_trusts(document, verdict):
 )
 def test_rights_to_start_a_job(options, services):
     """Fargate pulls from ECR and writes CloudWatch's log with the execution role, if it does."""
-    rights = roles.starting_rights(merge(options), options.get("image", "python:3.11"))
+    home = ("aws", "eu-west-1", "111122223333")
+    rights = roles.starting_rights(merge(options), options.get("image", "python:3.11"), home)
 
     assert {action.partition(":")[0] for action, _ in rights} == services
+
+
+def test_rights_to_start_a_job_are_no_wider_than_needed():
+    """A role that may write to one group and pull one image is enough."""
+    options = merge({"log_options": {"awslogs-group": "/team"}})
+    rights = dict(roles.starting_rights(options, f"{ECR}/team/train:arm", ("aws", "r", "a")))
+    account, _, _, region = ECR.split(".")[:4]
+
+    assert rights["logs:PutLogEvents"] == "arn:aws:logs:r:a:log-group:/team:log-stream:*"
+    assert rights["ecr:BatchGetImage"] == f"arn:aws:ecr:{region}:{account}:repository/team/train"
+    assert rights["ecr:GetAuthorizationToken"] == "*"
 
 
 def test_rights_on_several_resources():

@@ -401,7 +401,7 @@ def test_without_credentials(
 def test_jobs_run_with_what_was_written(
     tmp_path: Path, terminal: Terminal, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With the written settings alone a function runs: bucket, queue and roles are found.
+    """With the written settings alone the doctor is content, and a function runs.
 
     moto's own Batch runs no jobs on Fargate; the queues that it made are served by one that does.
     """
@@ -417,6 +417,8 @@ def test_jobs_run_with_what_was_written(
             for queue in batch.describe_job_queues()["jobQueues"]
         }
 
+        assert terminal.run("doctor") == 0
+        assert "nothing is wrong" in terminal.out
         assert nbbatch.batch(lambda x: 2 * x)(21) == 42
         sources = current_session().settings.sources
         assert {sources[n] for n in ("s3_root", "queue", "iam_role")} == {f"{home}/config.toml"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from cfnlint.api import lint
 from moto.cloudformation.models import Stack
 
 from nbbatch.backends.aws.setup.template import LIMIT, defaults, made, resources, template
+from nbbatch.wire import keys
 from nbbatch.worker.stores.s3 import S3Store
 
 PACKAGE = Path(__file__).parent.parent.parent / "nbbatch"
@@ -237,6 +239,38 @@ def test_the_jobs_role_is_what_the_worker_calls(parsed: dict[str, Any]) -> None:
     assert actions(parsed, "JobRole") == set().union(*STORE.values())
     assert "/jobs/*/files/*" in str(by_sid["DeleteOwnFiles"]["Resource"])
     assert "worker" not in str(by_sid["Write"]["Resource"])
+
+
+def allows(statements: list[dict[str, Any]], action: str, key: str) -> bool:
+    """Tell whether an object may be used so; `key` is below the bucket."""
+    for statement in statements:
+        named, places = (
+            [value] if isinstance(value, (str, dict)) else value
+            for value in (statement["Action"], statement["Resource"])
+        )
+        patterns = [str(place.get("Fn::Sub", "")) for place in places]
+        if action in named and any(
+            fnmatch.fnmatchcase(f"${{Bucket.Arn}}/{key}", p) for p in patterns
+        ):
+            return True
+    return False
+
+
+JOB = "20260131-094500-1f0c2a9b"
+READS = (keys.worker("0"), keys.input_(JOB), keys.blob("0"), keys.outcome(JOB, 1))
+WRITES = (keys.claim(JOB, 1), keys.frames(JOB, 1, 0), keys.outcome(JOB, 1), keys.blob("0"))
+
+
+def test_a_job_reaches_its_objects_and_no_others(parsed: dict[str, Any]) -> None:
+    """Every key that a worker uses is within its role; other places and other uses are not."""
+    role, own = statements(parsed, "JobRole"), keys.file(JOB, "checkpoint")
+
+    assert [k for k in (*READS, own) if not allows(role, "s3:GetObject", f"nbbatch/{k}")] == []
+    assert [k for k in (*WRITES, own) if not allows(role, "s3:PutObject", f"nbbatch/{k}")] == []
+    assert allows(role, "s3:DeleteObject", f"nbbatch/{own}")
+    assert not allows(role, "s3:PutObject", f"nbbatch/{keys.worker('0')}")
+    assert not allows(role, "s3:DeleteObject", f"nbbatch/{keys.outcome(JOB, 1)}")
+    assert not allows(role, "s3:GetObject", "elsewhere/secret")
 
 
 def test_only_this_accounts_tasks_become_the_job(parsed: dict[str, Any]) -> None:

@@ -10,8 +10,10 @@ from nbbatch.backends.aws.doctor.findings import ok, untold, wrong
 from nbbatch.backends.aws.doctor.pythons import parse
 from nbbatch.backends.aws.environments import platform
 from nbbatch.backends.aws.errors import translated
+from nbbatch.backends.aws.status import LOG_GROUP
 from nbbatch.errors import NbbatchError, NotFoundError
 from nbbatch.facts import Finding, Verdict
+from nbbatch.wire import keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,9 +24,9 @@ if TYPE_CHECKING:
 
 _TASKS = "ecs-tasks.amazonaws.com"
 _ROLE = re.compile(r"arn:(aws[a-z-]*):iam::([0-9]{12}):role/(?:.*/)?([^/]+)")
-_OBJECTS = ("s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload")
+_WRITING = ("s3:PutObject", "s3:AbortMultipartUpload")
 _LOGGING = ("logs:CreateLogStream", "logs:PutLogEvents")
-_PULLING = ("ecr:GetAuthorizationToken", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
+_PULLING = ("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
 
 
 class Role(NamedTuple):
@@ -54,35 +56,56 @@ def look(
     if platforms == {"EKS"}:
         return
     fargate = any(name.startswith("FARGATE") for name in platforms)
-    for role in _roles(
-        subject,
-        starting_rights(subject.options, subject.runner.image(subject.options)) if fargate else (),
-    ):
+    for role in _roles(subject, fargate=fargate):
         yield from _look_at(subject, role, account)
 
 
-def starting_rights(options: Options, name: str) -> tuple[tuple[str, str], ...]:
+def starting_rights(
+    options: Options, name: str, home: tuple[str, str, str]
+) -> tuple[tuple[str, str], ...]:
     """Return what Fargate does with the execution role before a job starts.
 
     https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_execution_IAM_role.html
+
+    Parameters
+    ----------
+    name
+        Of the image.
+    home
+        Partition, region and account of the jobs.
     """
-    image = parse(name)
-    logging = _LOGGING if options.log_driver in (None, "awslogs") else ()
-    pulling = _PULLING if image is not None and image.ecr else ()
-    return tuple((action, "*") for action in (*logging, *pulling))
+    partition, region, account = home
+    image, said = parse(name), options.log_options or {}
+    found: list[tuple[str, str]] = []
+    if options.log_driver in (None, "awslogs"):
+        place = f"{said.get('awslogs-region', region)}:{account}"
+        group = said.get("awslogs-group", LOG_GROUP)
+        log = f"arn:{partition}:logs:{place}:log-group:{group}:log-stream:*"
+        found += [(action, log) for action in _LOGGING]
+    registry = image.ecr if image is not None else None
+    if image is not None and registry is not None:
+        place = f"{registry['region']}:{registry['account']}"
+        repository = f"arn:{partition}:ecr:{place}:repository/{image.repository}"
+        found += [("ecr:GetAuthorizationToken", "*")]
+        found += [(action, repository) for action in _PULLING]
+    return tuple(found)
 
 
-def _roles(subject: Subject, starting: tuple[tuple[str, str], ...]) -> Iterator[Role]:
+def _roles(subject: Subject, *, fargate: bool) -> Iterator[Role]:
     options, store = subject.options, subject.store
     match = _ROLE.fullmatch(options.iam_role or "")
     if match:
         bucket = f"arn:{match[1]}:s3:::{store.bucket}"
-        below = f"{bucket}/{store.prefix}/*" if store.prefix else f"{bucket}/*"
-        rights = (("s3:ListBucket", bucket), *((action, below) for action in _OBJECTS))
+        root = f"{bucket}/{store.prefix}/" if store.prefix else f"{bucket}/"
+        written = [f"{root}{place}*" for place in (keys.JOBS, keys.BLOBS)]
+        writing = [(action, below) for action in _WRITING for below in written]
+        rights = (("s3:ListBucket", bucket), ("s3:GetObject", f"{root}*"), *writing)
         yield Role("iam_role", match[0], match[1], match[2], match[3], rights)
     match = _ROLE.fullmatch(options.execution_role or "")
     if match:
-        yield Role("execution_role", match[0], match[1], match[2], match[3], starting)
+        home = (match[1], subject.clients.region, match[2])
+        rights = starting_rights(options, subject.runner.image(options), home) if fargate else ()
+        yield Role("execution_role", match[0], match[1], match[2], match[3], rights)
 
 
 def _look_at(subject: Subject, role: Role, account: str) -> Looking[None]:
@@ -146,7 +169,7 @@ def _several(value: Any) -> Iterable[Any]:
 
 
 def _rights(subject: Subject, title: str, role: Role) -> Finding:
-    actions = [action for action, _ in role.rights]
+    actions = list(dict.fromkeys(action for action, _ in role.rights))
     resources = list(dict.fromkeys(resource for _, resource in role.rights))
     asked: Any = {"ActionNames": actions, "ResourceArns": resources}
     try:
