@@ -17,10 +17,11 @@ from nbbatch.config import Settings
 from nbbatch.errors import BackendError, NotFoundError
 from nbbatch.facts import JobFacts, State, Status
 from nbbatch.futures.again import Again
+from nbbatch.futures.changes import first_facts
 from nbbatch.futures.dependencies import resolve
 from nbbatch.futures.job import Job
 from nbbatch.futures.registry import Record, Registry
-from nbbatch.futures.tracker import Observer, Tracker, first_facts
+from nbbatch.futures.tracker import Observer, Tracker
 from nbbatch.futures.waiting import explained
 from nbbatch.futures.watcher import Watcher
 from nbbatch.options import Options, kept, merge_defaults
@@ -167,9 +168,9 @@ class Session:
             asked=options.asked(),
             catch=options.catch,
             print_exception=options.print_exception,
+            nodes=options.nodes,
             options=kept(options) if attempts.grows(options.retry_on or ()) else {},
             directory=os.getcwd(),
-            nodes=options.nodes,
         )
         return replace(self._launch(record, options), depends_on=after), record
 
@@ -246,7 +247,9 @@ class Session:
 
     def _job(self, record: Record, key: bytes, observer: Observer | None) -> Job[Any]:
         facts = first_facts(record, self.backend.name)
-        tracker = Tracker(self.backend.store, key, facts, self._known, record.before, record.nodes)
+        known = self._known
+        count, before = record.nodes, record.before
+        tracker = Tracker(self.backend.store, key, facts, known, nodes=count, before=before)
         if observer is not None:
             tracker.observe(observer)
         job: Job[Any] = Job(tracker, self.backend, self._watcher, key, record, self._registry)

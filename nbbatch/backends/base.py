@@ -12,12 +12,12 @@ from typing import Any, Protocol
 
 from nbbatch.facts import Finding, Status
 from nbbatch.options import Options
-from nbbatch.wire.store import Store
+from nbbatch.wire.store import ListingStore
 
 MASK = "********"
 
 
-class ClientStore(Store, Protocol):
+class ClientStore(ListingStore, Protocol):
     """The port of both sides, and what only the client needs."""
 
     def delete(self, keys: Iterable[str]) -> None:

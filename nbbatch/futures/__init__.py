@@ -5,7 +5,7 @@
 `watcher`       asks the backend about all jobs at once and follows their stories
 `tracker`       one job's story so far: facts, next frames, end
 `strand`        the same of one process: a job's only one, or a node
-`changes`       what a frame changes about the facts
+`changes`       what frames and states change about the facts
 `story`         frames, read from the store
 `archive`       all that a job has said, read again
 `labels`        whose output it is, where there are several nodes

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from nbbatch.backends.base import Backend, Launch
+from nbbatch.facts import Loss
 from nbbatch.futures.registry import Record, Registry
 from nbbatch.futures.tracker import Tracker
 from nbbatch.options import Options, kept, restored
@@ -25,7 +26,9 @@ def wanted(record: Record, tracker: Tracker) -> bool:
     conditions = tuple(record.options.get("retry_on") or ())
     if tracker.failure is not None or tracker.cancelled_here or not attempts.grows(conditions):
         return False
-    return tracker.out_of_memory() and tracker.ended_attempt < record.attempts
+    outcome = tracker.outcome
+    short = outcome.out_of_memory if outcome is not None else False
+    return (short or tracker.loss() is Loss.MEMORY) and tracker.ended_attempt < record.attempts
 
 
 class Again:

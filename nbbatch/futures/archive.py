@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from nbbatch.backends.base import ClientStore
@@ -20,24 +20,57 @@ class Archive:
     ----------
     tellers
         The job, or its nodes in their order.
+    container_log
+        Gives the lines of a node's own container, where its worker has said nothing; None while
+        it may still say something.
     """
 
-    def __init__(self, store: ClientStore, tellers: list[Teller], attempt: int) -> None:
+    def __init__(
+        self,
+        store: ClientStore,
+        tellers: list[Teller],
+        attempt: int,
+        container_log: Callable[[int], Iterable[str]] | None = None,
+    ) -> None:
+        self._container_log = container_log
         self._store = store
         self._tellers = tellers
         self._labels = labels(len(tellers))
         self._attempt = attempt
 
-    def text(self, node: int) -> str:
-        """Return all that a node has printed."""
-        return _text(self._story(node))
+    def logs(self, node: int | None = None) -> str:
+        """Return all that a node has printed; for None all nodes, and each line says whose it is.
 
-    def marked(self, node: int, text: str) -> str:
-        """Return a text of a node's, each line with the node before it."""
-        if not self._labels:
+        Raises
+        ------
+        UsageError
+            There is no such node.
+        """
+        if node is not None:
+            return self._log(self._checked(node))
+        return "".join(self._marked(index) for index in range(len(self._tellers)))
+
+    def _log(self, node: int) -> str:
+        text = _text(self._story(node))
+        if text or self._container_log is None:
             return text
+        return "".join(f"{line}\n" for line in self._container_log(node))
+
+    def _marked(self, node: int) -> str:
+        if not self._labels:
+            return self._log(node)
         label = self._labels[node]
-        return _text([*label.mark([stream("stdout", text)]), *label.rest()])
+        return _text([*label.mark([stream("stdout", self._log(node))]), *label.rest()])
+
+    def _checked(self, node: int) -> int:
+        count = len(self._tellers)
+        if not 0 <= node < count:
+            raise UsageError(
+                f"job {self._tellers[0].job} has no node {node}",
+                f"it has {count}, counted from 0",
+                f"job.logs(node={count - 1}) is the last one's",
+            )
+        return node
 
     def outputs(self) -> list[dict[str, Any]]:
         """Return the notebook outputs, one node's after the other's."""
@@ -49,23 +82,6 @@ class Archive:
     def _shown(self, node: int) -> Iterable[Frame]:
         story = self._story(node)
         return self._labels[node].mark(story) if self._labels else story
-
-
-def checked_node(job: str, node: int, nodes: int) -> int:
-    """Return the index of a node that there is.
-
-    Raises
-    ------
-    UsageError
-        The job has no such node.
-    """
-    if not 0 <= node < nodes:
-        raise UsageError(
-            f"job {job} has no node {node}",
-            f"it has {nodes}, counted from 0",
-            f"job.logs(node={nodes - 1}) is the last one's",
-        )
-    return node
 
 
 def _text(frames: Iterable[Frame]) -> str:

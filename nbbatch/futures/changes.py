@@ -1,4 +1,4 @@
-"""What a frame tells about a job, or about one node of it."""
+"""What frames and the backend tell about a job, and about each node of it, put together."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from nbbatch.facts import Gpu, JobFacts, NodeFacts, State, Usage
+from nbbatch.facts import Gpu, JobFacts, NodeFacts, State, Status, Usage
+from nbbatch.futures.labels import MAIN
+from nbbatch.wire import spec
 from nbbatch.wire.frames import Frame
 
 F = TypeVar("F", JobFacts, NodeFacts)
@@ -23,8 +25,8 @@ def changed(facts: F, frames: Iterable[Frame]) -> F:
 
 def _started(facts: F, item: Frame) -> F:
     given = {**item["given"], **facts.given}
-    now = {"state": State.RUNNING, "started_at": item["t"], "stopped_at": None, "message": ""}
-    return replace(facts, given=given, **now)
+    now: dict[str, Any] = {"state": State.RUNNING, "started_at": item["t"], "stopped_at": None}
+    return replace(facts, given=given, message="", **now)
 
 
 def _ended(facts: F, item: Frame) -> F:
@@ -77,3 +79,58 @@ def fullest(nodes: Iterable[Usage | None]) -> Usage | None:
         if usage is not None:
             found = _peak(found, usage)
     return found
+
+
+def later(old: State, new: State) -> State:
+    """Keep what the job itself said where the backend lags behind; a retry goes back."""
+    lagging = old is State.RUNNING and new in (State.SUBMITTED, State.PENDING, State.STARTING)
+    return old if lagging else new
+
+
+def _seen(node: NodeFacts, status: Status) -> NodeFacts:
+    """Merge what the backend says of a node, which knows its own end sooner."""
+    state = node.state if node.state.final else later(node.state, status.state)
+    return replace(node, state=state, message=status.reason or node.message)
+
+
+def at_end(node: NodeFacts, last: Frame) -> NodeFacts:
+    """Merge what a node's last frame says of its end, if it is the end."""
+    if last["kind"] != "end":
+        return node
+    return replace(node, state=State.SUCCEEDED if last["status"] == spec.OK else State.FAILED)
+
+
+def joined(facts: JobFacts, nodes: tuple[NodeFacts, ...]) -> JobFacts:
+    """Tell of the job what its nodes tell of themselves."""
+    main = nodes[MAIN]
+    return replace(
+        facts,
+        nodes=nodes,
+        state=main.state if main.state is State.RUNNING else facts.state,
+        started_at=main.started_at or facts.started_at,
+        stopped_at=main.stopped_at,
+        given={**main.given, **facts.given},
+        message=main.message or facts.message,
+        usage=fullest(node.usage for node in nodes),
+        peak=fullest(node.peak for node in nodes),
+    )
+
+
+def with_states(nodes: tuple[NodeFacts, ...], seen: tuple[Status, ...]) -> tuple[NodeFacts, ...]:
+    """Merge what the backend says of the nodes, where it was asked about them."""
+    if not seen:
+        return nodes
+    return tuple(_seen(node, status) for node, status in zip(nodes, seen, strict=True))
+
+
+def first_facts(record: Any, backend: str) -> JobFacts:
+    """Make the facts of a job that has just been submitted, or is found again."""
+    return JobFacts(
+        id=record.id,
+        name=record.name,
+        backend=backend,
+        batch_job_id=record.batch_job_id,
+        attempts=record.attempts,
+        asked=dict(record.asked),
+        submitted_at=record.submitted_at,
+    )

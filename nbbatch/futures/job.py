@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any, Generic, TypeVar
@@ -14,7 +14,7 @@ from nbbatch.backends.base import Backend
 from nbbatch.errors import JobCancelledError, NbbatchError
 from nbbatch.facts import JobFacts, State
 from nbbatch.futures.again import Again, announcement, wanted
-from nbbatch.futures.archive import Archive, checked_node
+from nbbatch.futures.archive import Archive
 from nbbatch.futures.ending import Ending, find_ending
 from nbbatch.futures.kept import kept, kept_names
 from nbbatch.futures.registry import Record, Registry
@@ -230,20 +230,16 @@ class Job(Future, Generic[R]):  # type: ignore[type-arg]
         node
             Of a multi-node job, the only one to return; without it each line says whose it is.
         """
-        if node is not None:
-            return self._log(checked_node(self.id, node, self.nodes))
-        archive = self._archive()
-        return "".join(archive.marked(index, self._log(index)) for index in range(self.nodes))
-
-    def _log(self, node: int) -> str:
-        text = self._archive().text(node)
-        if text or not self.done():
-            return text
-        id_ = f"{self.batch_job_id}#{node}" if self.nodes > 1 else self.batch_job_id
-        return "".join(f"{line}\n" for line in self._backend.runner.log(id_))
+        return self._archive().logs(node)
 
     def _archive(self) -> Archive:
-        return Archive(self._backend.store, self._tracker.tellers, self.facts.attempt)
+        tellers, attempt = self._tracker.tellers, self.facts.attempt
+        last_resort = self._container_log if self.done() else None
+        return Archive(self._backend.store, tellers, attempt, last_resort)
+
+    def _container_log(self, node: int) -> Iterator[str]:
+        id_ = f"{self.batch_job_id}#{node}" if self.nodes > 1 else self.batch_job_id
+        return self._backend.runner.log(id_)
 
     @property
     def outputs(self) -> list[dict[str, Any]]:

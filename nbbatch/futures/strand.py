@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from nbbatch.backends.base import ClientStore
+from nbbatch.futures.labels import MAIN
 from nbbatch.futures.story import Teller, read_chapter
 from nbbatch.wire import keys, spec
 from nbbatch.wire.envelope import Envelope, broken, unseal
@@ -24,8 +26,6 @@ class Strand:
         Once there is one: what it says, and the sealed object that holds the values.
     end
         The last frame, once it has come.
-    spoke_at
-        When it last said something, by its own clock; None where it has said nothing.
     ended_at
         When its outcome was found, by our clock.
     """
@@ -33,12 +33,19 @@ class Strand:
     def __init__(self, store: ClientStore, teller: Teller) -> None:
         self._store = store
         self._teller = teller
+        #: When it last said something, in each attempt.
+        self._spoke: dict[int, float] = {}
         self.restart(1)
 
     @property
     def part(self) -> int | None:
         """The node's index; None where the job has but one process."""
         return self._teller.part
+
+    @property
+    def spoke_at(self) -> float | None:
+        """When it last said something in this attempt, by its own clock; None for never."""
+        return self._spoke.get(self.attempt)
 
     def restart(self, attempt: int, *, told: bool = False) -> None:
         """Follow another attempt, from its beginning, or from its end where that was `told`."""
@@ -48,7 +55,6 @@ class Strand:
         self.outcome: Outcome | None = None
         self.envelope: Envelope | None = None
         self.end: Frame | None = None
-        self.spoke_at: float | None = None
         self.ended_at: float | None = None
 
     def read(self) -> list[Frame]:
@@ -64,7 +70,7 @@ class Strand:
                 self.end, self._told = found[-1], True
                 break
         if new:
-            self.spoke_at = float(new[-1]["t"])
+            self._spoke[self.attempt] = float(new[-1]["t"])
         return new
 
     def read_outcome(self) -> bool:
@@ -83,3 +89,39 @@ class Strand:
         self.envelope, self.outcome = envelope, outcome
         self.ended_at = time.time()
         return True
+
+
+def deciding(strands: Sequence[Strand]) -> int:
+    """Return the index of the node that failed first; the main node's where none has.
+
+    Nodes that were told to end come last: that is what becomes of them when another one fails.
+    One that said nothing at its end died when it was last heard of.
+    """
+    failed = [i for i, strand in enumerate(strands) if not _well(strand.outcome)]
+    if not failed:
+        return MAIN
+    own = any(failed_itself(strands[i]) for i in failed)
+    return min(failed, key=lambda i: (_told_to_end(strands[i], own), _when(strands[i]), i))
+
+
+def _well(outcome: Outcome | None) -> bool:
+    return outcome is not None and outcome.status == spec.OK
+
+
+def failed_itself(strand: Strand) -> bool:
+    """Tell whether a node's end was its own doing."""
+    own = (spec.ERROR, spec.REFUSED, spec.DIED)
+    outcome = strand.outcome
+    return outcome is not None and (outcome.status in own or bool(outcome.loss))
+
+
+def _told_to_end(strand: Strand, own: bool) -> bool:
+    """Tell whether a node failed only because others did; `own` says whether any other may have."""
+    if strand.outcome is None:
+        # Never heard of, while another one failed: it had no time to start.
+        return strand.spoke_at is None and own
+    return not failed_itself(strand)
+
+
+def _when(strand: Strand) -> float:
+    return float("inf") if strand.spoke_at is None else strand.spoke_at

@@ -11,19 +11,20 @@ from typing import Any, Protocol
 from nbbatch.backends.base import ClientStore
 from nbbatch.errors import NbbatchError
 from nbbatch.facts import JobFacts, Loss, NodeFacts, State, Status
-from nbbatch.futures.changes import changed, fullest
+from nbbatch.futures.changes import at_end, changed, joined, later, with_states
 from nbbatch.futures.labels import MAIN, labels
 from nbbatch.futures.story import Teller
-from nbbatch.futures.strand import Strand
+from nbbatch.futures.strand import Strand, deciding
 from nbbatch.wire import spec
 from nbbatch.wire.frames import Frame
+from nbbatch.wire.spec import Outcome
 
 #: Seconds that a job which was stopped from outside may take until its backend says why.
 _EXPLAIN = 20.0
+#: Why a whole job ends from outside, whatever became of its nodes.
+WHOLE = (Loss.CANCELLED, Loss.TIMEOUT, Loss.SPOT)
 #: Nodes that are looked at in one go: a look costs a call for each.
 _TURN = 16
-#: Frames with which the line that a job says about itself begins or changes.
-_NOTES = ("notice", "started")
 
 _log = logging.getLogger(__name__)
 
@@ -45,10 +46,10 @@ class Tracker:
     ----------
     known
         Takes the digests of the blobs that the job has put into the store.
-    before
-        How many attempts were made before the first that the backend knows of.
     nodes
         How many the job has.
+    before
+        How many attempts were made before the first that the backend knows of.
 
     Attributes
     ----------
@@ -68,8 +69,8 @@ class Tracker:
         key: bytes,
         facts: JobFacts,
         known: set[str] | None = None,
-        before: int = 0,
         nodes: int = 1,
+        before: int = 0,
     ) -> None:
         self._known = set() if known is None else known
         self.facts = facts
@@ -124,9 +125,8 @@ class Tracker:
         new = self.strands[index].read()
         if not new:
             return False
-        if index == MAIN:
-            notes = [item.get("text", "") for item in new if item["kind"] in _NOTES]
-            self._note = notes[-1] if notes else self._note
+        notes = [item.get("text", "") for item in new if item["kind"] in ("notice", "started")]
+        self._note = notes[-1] if notes else self._note
         if self._labels:
             self._take_of_node(index, new)
         else:
@@ -141,8 +141,8 @@ class Tracker:
         results = label.mark(item for item in new if item["kind"] == "result")
         self._results.setdefault(index, []).extend(results)
         nodes = list(self.facts.nodes)
-        nodes[index] = _at_end(changed(nodes[index], new), new[-1])
-        self.publish(_joined(self.facts, tuple(nodes)))
+        nodes[index] = at_end(changed(nodes[index], new), new[-1])
+        self.publish(joined(self.facts, tuple(nodes)))
 
     def _show(self, frames: list[Frame]) -> None:
         if frames:
@@ -189,14 +189,14 @@ class Tracker:
         self.status = status = replace(status, attempt=status.attempt + self._before)
         facts = replace(
             self.facts,
-            state=_later(self.facts.state, status.state),
+            state=later(self.facts.state, status.state),
             attempt=status.attempt if status.state.final else max(status.attempt, self._attempt),
             given={**self.facts.given, **status.given},
             started_at=self.facts.started_at or status.started_at,
             stopped_at=status.stopped_at or self.facts.stopped_at,
             message=self._message(status),
             url=status.url or self.facts.url,
-            nodes=_with_states(self.facts.nodes, status.nodes),
+            nodes=with_states(self.facts.nodes, status.nodes),
         )
         self.publish(facts)
 
@@ -230,12 +230,22 @@ class Tracker:
 
     def go_on(self, batch_job_id: str, before: int, asked: Mapping[str, Any], note: str) -> None:
         """Follow the job's next attempts: another one of the backend's jobs makes them."""
-        self.status = None
         self._before, self._note, self.wait_reason = before, note, ""
+        self.status = None
         self._restart(before + 1)
         again = {"batch_job_id": batch_job_id, "attempt": before + 1, "asked": dict(asked)}
         fresh = {"state": State.SUBMITTED, "message": note, "stopped_at": None}
         self.publish(replace(self.facts, **again, **fresh))  # type: ignore[arg-type]
+
+    @property
+    def decided(self) -> int:
+        """The index of the node whose end is the job's."""
+        return deciding(self.strands)
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """What that node's worker says of its end, once it says something."""
+        return self.strands[self.decided].outcome
 
     @property
     def ended_attempt(self) -> int:
@@ -253,9 +263,9 @@ class Tracker:
         if None in outcomes:
             # Its last words may have come between the last look and its end.
             return gone and not (self._read_all() or self.read_outcomes() or self._move())
-        ended = [outcome for outcome in outcomes if outcome is not None]
-        words = {outcome.status for outcome in ended}
-        if words & {spec.ERROR, spec.REFUSED} or words == {spec.OK} or any(o.loss for o in ended):
+        words = {outcome.status for outcome in outcomes if outcome is not None}
+        known = any(outcome.loss for outcome in outcomes if outcome is not None)
+        if known or words & {spec.ERROR, spec.REFUSED} or words == {spec.OK}:
             return True
         return gone or self.cancelled_here or self._late()
 
@@ -272,70 +282,19 @@ class Tracker:
         self._restart(last, told=not forward)
         return forward or self.read_outcomes()
 
+    def status_of(self, node: int) -> Status | None:
+        """Return what the backend says of a node, or of the job where that says more."""
+        status = self.status
+        if status is None or not status.nodes or status.loss in WHOLE:
+            return status
+        return status.nodes[node]
+
     def loss(self) -> Loss | None:
         """Return why the backend says that the job failed, once it says so."""
-        return self.status.loss if self.status is not None else None
-
-    def out_of_memory(self) -> bool:
-        """Tell whether the job, or one of its nodes, ended for want of memory."""
-        outcomes = [strand.outcome for strand in self.strands]
-        said = any(outcome.out_of_memory for outcome in outcomes if outcome is not None)
-        return said or self.loss() is Loss.MEMORY
+        status = self.status_of(self.decided)
+        return status.loss if status is not None else None
 
 
 def tellers(key: bytes, job: str, nodes: int) -> list[Teller]:
     """Name those who tell a job's story: the job, or each of its nodes."""
     return [Teller(key, job, part) for part in (range(nodes) if nodes > 1 else (None,))]
-
-
-def _later(old: State, new: State) -> State:
-    """Keep what the job itself said where the backend lags behind; a retry goes back."""
-    lagging = old is State.RUNNING and new in (State.SUBMITTED, State.PENDING, State.STARTING)
-    return old if lagging else new
-
-
-def _seen(node: NodeFacts, status: Status) -> NodeFacts:
-    """Merge what the backend says of a node, which knows its own end sooner."""
-    state = node.state if node.state.final else _later(node.state, status.state)
-    return replace(node, state=state, message=status.reason or node.message)
-
-
-def _at_end(node: NodeFacts, last: Frame) -> NodeFacts:
-    if last["kind"] != "end":
-        return node
-    return replace(node, state=State.SUCCEEDED if last["status"] == spec.OK else State.FAILED)
-
-
-def _joined(facts: JobFacts, nodes: tuple[NodeFacts, ...]) -> JobFacts:
-    """Tell of the job what its nodes tell of themselves."""
-    main = nodes[MAIN]
-    return replace(
-        facts,
-        nodes=nodes,
-        state=main.state if main.state is State.RUNNING else facts.state,
-        started_at=main.started_at or facts.started_at,
-        stopped_at=main.stopped_at,
-        given={**main.given, **facts.given},
-        message=main.message or facts.message,
-        usage=fullest(node.usage for node in nodes),
-        peak=fullest(node.peak for node in nodes),
-    )
-
-
-def _with_states(nodes: tuple[NodeFacts, ...], seen: tuple[Status, ...]) -> tuple[NodeFacts, ...]:
-    if not seen:
-        return nodes
-    return tuple(_seen(node, status) for node, status in zip(nodes, seen, strict=True))
-
-
-def first_facts(record: Any, backend: str) -> JobFacts:
-    """Make the facts of a job that has just been submitted, or is found again."""
-    return JobFacts(
-        id=record.id,
-        name=record.name,
-        backend=backend,
-        batch_job_id=record.batch_job_id,
-        attempts=record.attempts,
-        asked=dict(record.asked),
-        submitted_at=record.submitted_at,
-    )

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 import sys
 import threading
-from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Set
 
 from nbbatch.errors import NbbatchError, NotPicklableError, UsageError
 from nbbatch.wire import graph, keys, parts
@@ -58,9 +58,6 @@ class _Places:
         self._places = {keys.blob(digest): place for digest, place in places.items()}
 
     def put(self, key: str, pieces: Sequence[Buffer], *, if_absent: bool = False) -> bool:
-        raise NotImplementedError
-
-    def list(self, prefix: str) -> Iterator[Tuple[str, int, float]]:
         raise NotImplementedError
 
     def get(self, key: str) -> Optional[bytes]:

@@ -122,13 +122,13 @@ def owner(job: str, part: Optional[int] = None) -> str:
     return f"{job}{_slash(part)}"
 
 
-def again(job: str, attempt: int) -> str:
-    return f"{JOBS}{job}/again/{attempt}"
-
-
 def part_of(key: str) -> int:
     """Return the part whose claim or outcome a key names."""
     return int(key.rpartition("/")[2])
+
+
+def again(job: str, attempt: int) -> str:
+    return f"{JOBS}{job}/again/{attempt}"
 
 
 def claim(job: str, attempt: int, part: Optional[int] = None) -> str:

@@ -34,9 +34,6 @@ class Store(Protocol):
     def size(self, key: str) -> Optional[int]:
         """Return an object's size in bytes, or None where there is none."""
 
-    def list(self, prefix: str) -> "Iterator[Tuple[str, int, float]]":
-        """Yield (key, size in bytes, last modified in seconds since the epoch) under `prefix`."""
-
     def read_into(self, key: str, offset: int, view: memoryview) -> None:
         """Fill `view` with the object's bytes from `offset` on; thread-safe.
 
@@ -45,6 +42,13 @@ class Store(Protocol):
         FileNotFoundError
             There is no such object, or it ends before `view` is full.
         """
+
+
+class ListingStore(Store, Protocol):
+    """A store that tells what is in it."""
+
+    def list(self, prefix: str) -> "Iterator[Tuple[str, int, float]]":
+        """Yield (key, size in bytes, last modified in seconds since the epoch) under `prefix`."""
 
 
 class Kept(NamedTuple):

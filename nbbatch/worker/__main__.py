@@ -8,7 +8,7 @@ import sys
 from nbbatch.errors import NbbatchError
 from nbbatch.wire import envelope, keys, spec
 from nbbatch.wire.spec import JobSpec, Outcome
-from nbbatch.wire.store import Store
+from nbbatch.wire.store import ListingStore, Store
 from nbbatch.worker.run import child, report, values
 from nbbatch.worker.run.identity import Identity, take_identity
 from nbbatch.worker.run.monitor import Monitor
@@ -33,7 +33,7 @@ def main() -> int:
         return spec.EXIT_UNWRITABLE
 
 
-def _run(store: Store, identity: Identity) -> int:
+def _run(store: ListingStore, identity: Identity) -> int:
     modules = ""
     try:
         opened = _open(store, identity)

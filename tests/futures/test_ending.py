@@ -8,8 +8,8 @@ import pytest
 
 from nbbatch import errors
 from nbbatch.facts import JobFacts, Loss, NodeFacts, State, Status, Usage
-from nbbatch.futures.ending import deciding, find_ending
-from nbbatch.futures.strand import Strand
+from nbbatch.futures.ending import find_ending
+from nbbatch.futures.strand import Strand, deciding
 from nbbatch.futures.tracker import Tracker
 from nbbatch.wire import spec
 from nbbatch.wire.spec import Failure, Outcome
@@ -20,7 +20,9 @@ BOOM = (Failure("ValueError", "boom"),)
 def strand(said: Outcome | None, spoke_at: float | None) -> Any:
     """Make the story of a node that ended with `said`, and was last heard of at `spoke_at`."""
     made = Strand(None, None)  # type: ignore[arg-type]
-    made.outcome, made.spoke_at = said, spoke_at
+    made.outcome = said
+    if spoke_at is not None:
+        made._spoke[1] = spoke_at
     return made
 
 
@@ -28,6 +30,7 @@ OK = Outcome(spec.OK)
 ERROR = Outcome(spec.ERROR, failures=BOOM)
 DIED = Outcome(spec.DIED, exit_code=137, signal="SIGKILL", out_of_memory=True)
 ENDED = Outcome(spec.TERMINATED, signal="SIGTERM")
+TOO_LONG = Outcome(spec.TERMINATED, loss="timeout")
 BLAMES_2 = Outcome(spec.TERMINATED, blames=2, exit_code=1)
 
 
@@ -41,6 +44,7 @@ BLAMES_2 = Outcome(spec.TERMINATED, blames=2, exit_code=1)
         ([(ERROR, 5), (None, 4)], 1),
         ([(ENDED, 5), (ENDED, 4), (None, 6)], 2),
         ([(OK, 5), (None, None)], 1),
+        ([(ENDED, 4), (TOO_LONG, 5)], 1),
         ([(ERROR, 5), (None, None)], 0),
         ([(BLAMES_2, 5), (ENDED, 6), (None, None)], 2),
     ],

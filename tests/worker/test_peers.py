@@ -17,6 +17,7 @@ from nbbatch.worker.stores.directory import DirectoryStore
 
 JOB = "20260101-000000-0123abcd"
 KEY = bytes(32)
+BOOM = (Failure("ValueError", "boom"),)
 PACE = PACES["s3"]
 
 
@@ -83,14 +84,14 @@ def test_the_main_node_waits_for_all_outcomes(world: World) -> None:
         world.pass_on(PACE.look)
     assert not world.main.waiting()
     assert world.main.failed is None
-    assert world.main.ending(Outcome(spec.OK), "") == Outcome(spec.OK)
+    assert world.main.ending(Outcome(spec.OK), "", last=True) == Outcome(spec.OK)
 
 
 @pytest.mark.parametrize(
     ("outcome", "code", "text"),
     [
-        (Outcome(spec.ERROR, failures=(Failure("ValueError", "boom"),)), 1, "ValueError: boom"),
-        (Outcome(spec.DIED, exit_code=137, signal="SIGKILL"), 137, "SIGKILL"),
+        (Outcome(spec.ERROR, final=False, failures=BOOM), 1, "ValueError: boom"),
+        (Outcome(spec.DIED, final=False, exit_code=137, signal="SIGKILL"), 137, "SIGKILL"),
         (Outcome(spec.REFUSED, what="no such module"), spec.EXIT_REFUSED, "no such module"),
     ],
 )
@@ -101,12 +102,12 @@ def test_a_failure_is_passed_on(world: World, outcome: Outcome, code: int, text:
     failed = world.main.failed
     assert failed is not None
     assert failed.text == f"node 2 of 3 failed: {text}"
-    ended = world.main.ending(Outcome(spec.OK), "")
+    ended = world.main.ending(Outcome(spec.OK), "", last=False)
     assert (ended.status, ended.blames) == (spec.TERMINATED, 2)
-    assert ended.final == (outcome.status == spec.REFUSED)
+    assert ended.final == outcome.final
     assert report.exit_code(ended) == code
     own = Outcome(spec.ERROR)
-    assert world.main.ending(own, "") is own
+    assert world.main.ending(own, "", last=False) is own
 
 
 def test_looking_costs_little(world: World) -> None:
@@ -187,7 +188,7 @@ def test_an_outcome_that_was_altered_is_a_failure(world: World) -> None:
 
 def test_a_signal_from_outside_is_nobodys_fault(world: World) -> None:
     """A job that is cancelled while the main node waits was not done."""
-    ended = world.main.ending(Outcome(spec.OK), "SIGTERM")
+    ended = world.main.ending(Outcome(spec.OK), "SIGTERM", last=True)
     assert (ended.status, ended.signal, ended.blames) == (spec.TERMINATED, "SIGTERM", None)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional
 from nbbatch.wire import spec
 from nbbatch.wire.frames import frame
 from nbbatch.wire.spec import JobSpec, Outcome
-from nbbatch.wire.store import Store
+from nbbatch.wire.store import ListingStore
 from nbbatch.worker.run import control, pause, report, signals
 from nbbatch.worker.run.identity import Identity
 from nbbatch.worker.run.story import Story
@@ -38,7 +38,11 @@ class Monitor:
     """Watches one child from its fork to its outcome."""
 
     def __init__(
-        self, store: Store, identity: Identity, job: JobSpec, run_child: Callable[[int], None]
+        self,
+        store: ListingStore,
+        identity: Identity,
+        job: JobSpec,
+        run_child: Callable[[int], None],
     ) -> None:
         self._store = store
         self._identity = identity
@@ -251,9 +255,9 @@ class Monitor:
         """Say what became of a child that could not say it itself."""
         killed = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
         code = 128 + killed if killed else os.WEXITSTATUS(status)
-        asked = bool(self._signal or self._loss)
+        asked = bool(self._signal or self._loss or self._fails_with())
         outcome = Outcome(
-            status=spec.TERMINATED if asked or self._fails_with() else spec.DIED,
+            status=spec.TERMINATED if asked else spec.DIED,
             attempt=self._identity.attempt,
             exit_code=code,
             signal=self._signal or (signal.Signals(killed).name if killed else ""),
@@ -298,12 +302,9 @@ class Monitor:
         self._peers.done(well=outcome.status == spec.OK)
         while self._peers.waiting() and not self._signal:
             self._turn(min(self._story.wait(), self._peers.pace.look))
-        ending = self._peers.ending(outcome, self._signal)
-        if ending is outcome:
-            return outcome
-        judged = report.judged(ending, self._job)
-        ending = replace(judged, final=judged.final or ending.final)
-        if outcome.status != spec.OK:
+        last = self._identity.attempt >= self._job.attempts
+        ending = self._peers.ending(outcome, self._signal, last=last)
+        if ending is not outcome and outcome.status != spec.OK:
             self._replace(ending)
         return ending
 
@@ -323,7 +324,7 @@ class Monitor:
         self._story.flush()
 
 
-def _peers(store: Store, identity: Identity) -> "Optional[Peers]":
+def _peers(store: ListingStore, identity: Identity) -> "Optional[Peers]":
     if identity.part is None:
         return None
     # Loaded only where there are other nodes: a trivial job does not pay for it.

@@ -18,7 +18,7 @@ from typing import Callable, Dict, NamedTuple, Optional, Tuple
 from nbbatch.errors import NbbatchError
 from nbbatch.wire import envelope, keys, spec
 from nbbatch.wire.spec import Outcome
-from nbbatch.wire.store import Store
+from nbbatch.wire.store import ListingStore
 from nbbatch.worker.run import report
 from nbbatch.worker.run.identity import Identity
 
@@ -63,7 +63,7 @@ class Peers:
     """
 
     def __init__(
-        self, store: Store, identity: Identity, clock: Callable[[], float] = time.monotonic
+        self, store: ListingStore, identity: Identity, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.failed: Optional[Failed] = None
         self.pace = PACES[store.url.partition(":")[0]]
@@ -111,26 +111,27 @@ class Peers:
             self._fail(unheard[0], f"it did not start within {START:.0f} s of the main node's end")
         return self._well and self.failed is None
 
-    def ending(self, outcome: Outcome, signal: str) -> Outcome:
+    def ending(self, outcome: Outcome, signal: str, *, last: bool) -> Outcome:
         """Return how the job is to end for Batch, after this node's own `outcome`.
-
-        Where that is another one, it says that it is final only if its cause makes it so.
 
         Parameters
         ----------
         signal
             The one that asked this node to end, if any.
+        last
+            Whether this is the last attempt.
         """
         failed = self.failed
-        if outcome.status not in (spec.OK, spec.TERMINATED):
+        if outcome.status not in (spec.OK, spec.TERMINATED) or outcome.loss:
             return outcome
         if signal:
             cut_off = outcome.status == spec.OK and self._out
-            ended = replace(outcome, status=spec.TERMINATED, signal=signal, final=False)
+            ended = replace(outcome, status=spec.TERMINATED, signal=signal, final=last)
             return ended if cut_off else outcome
         if failed is not None:
             # By the other one's code, so that Batch decides about a retry as if it were its job's.
-            changed = replace(outcome, status=spec.TERMINATED, final=failed.final)
+            final = last or failed.final
+            changed = replace(outcome, status=spec.TERMINATED, final=final)
             return replace(changed, blames=failed.node, exit_code=failed.code)
         return outcome
 
@@ -155,8 +156,7 @@ class Peers:
             return
         outcome = Outcome.from_meta(opened.meta)
         if outcome.status != spec.OK:
-            final = outcome.status == spec.REFUSED
-            self._fail(node, _reason(outcome), report.exit_code(outcome), final=final)
+            self._fail(node, _reason(outcome), report.exit_code(outcome), final=outcome.final)
 
     def _look_for_life(self, now: float) -> None:
         me = self._me

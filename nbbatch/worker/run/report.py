@@ -73,8 +73,6 @@ def judged(outcome: Outcome, job: JobSpec) -> Outcome:
 
 def _end(outcome: Outcome) -> str:
     """Name how an attempt ended, as `attempts.again` does; ``""`` where that is open."""
-    if outcome.blames is not None:
-        return attempts.EXIT
     if outcome.out_of_memory:
         return attempts.MEMORY
     if outcome.loss == SPOT:

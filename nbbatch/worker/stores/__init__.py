@@ -23,10 +23,10 @@ from nbbatch.wire import keys
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from nbbatch.wire.store import Store
+    from nbbatch.wire.store import ListingStore
 
 
-def open_store(environ: Mapping[str, str]) -> Store:
+def open_store(environ: Mapping[str, str]) -> ListingStore:
     """Open the store that the environment names; only that store's modules are loaded.
 
     Raises
