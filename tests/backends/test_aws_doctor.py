@@ -399,8 +399,9 @@ def test_nothing_answers(home):
         only(found[name], WRONG, "onnect", "network")
 
 
-def test_in_a_terminal(moto, home, capsys):
+def test_in_a_terminal(moto, home, capsys, monkeypatch):
     """The command takes the options, prints each finding and fails where something is wrong."""
+    monkeypatch.setenv("COLUMNS", "120")
     setting = {"NBBATCH_S3_ROOT": f"s3://{BUCKET}/root", "NBBATCH_HOME": str(home / "home")}
     with signed_in(moto, home, **setting):
         code = main(["doctor", "--queue", "off", "--iam-role", role("job"), "--cpu", "0.25"])

@@ -6,6 +6,7 @@ import asyncio
 import functools
 import subprocess
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -211,7 +212,7 @@ def test_modules_beside_the_notebook(notebook: Notebook, beside: Path) -> None:
     assert notebook["seen"] == 1
     assert notebook["value"] == (200, "payload")
     assert notebook["child"] == "1\n"
-    assert not Path(notebook["place"]).exists()
+    wait_until_gone(Path(notebook["place"]))
     assert notebook.run("compute.submit(3).result(60)") == (300, "payload")
     assert notebook.run("ownhelpers.decorated.submit(5).result(60)") == 120
     assert notebook.run("ownhelpers.decorated.options(cpu=2).submit(3).result(60)") == 6
@@ -220,6 +221,14 @@ def test_modules_beside_the_notebook(notebook: Notebook, beside: Path) -> None:
     assert "raise KeyError('from the module')" in notebook.shown(error)
     own = notebook.failing("ownhelpers.fail_own()")
     assert type(own) is sys.modules["ownhelpers"].Own
+
+
+def wait_until_gone(path: Path) -> None:
+    """Wait for the worker, which cleans up after its job's outcome is there."""
+    deadline = time.monotonic() + 20
+    while path.exists():
+        assert time.monotonic() < deadline, path
+        time.sleep(0.02)
 
 
 def test_an_edited_module(notebook: Notebook, beside: Path, local_session: Session) -> None:

@@ -83,7 +83,7 @@ def test_a_function_on_three_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
     assert job.logs(node=1) == "on node 1\nunfinished"
     assert sorted(seen.text().splitlines()) == sorted("".join(lines).splitlines())
     assert [node.state for node in job.facts.nodes] == [State.SUCCEEDED] * 3
-    assert job.facts.peak == max((n.peak for n in job.facts.nodes), key=lambda peak: peak.memory)
+    assert job.facts.peak.memory == max(node.peak.memory for node in job.facts.nodes)
     with pytest.raises(errors.UsageError, match="no node 3"):
         job.logs(node=3)
 
