@@ -102,6 +102,18 @@ def test_a_node_of_which_only_the_backend_knows() -> None:
     assert found.error.cause == "CannotPull; last words of abc#1"
 
 
+def test_a_node_whose_host_had_no_memory_left() -> None:
+    """It could not say so itself; the job may start again with more all the same."""
+    nodes = (Status(State.FAILED), Status(State.FAILED, "OutOfMemoryError", Loss.MEMORY))
+    status = Status(State.FAILED, "exit code 1", Loss.EXIT, exit_code=1, nodes=nodes)
+    silent = tracker(strand(ENDED, 5), strand(None, 4), status=status)
+    assert silent.loss() is Loss.MEMORY
+    found = find_ending(silent, Runner())  # type: ignore[arg-type]
+    assert isinstance(found.error, errors.OutOfMemoryError)
+    silent.status = Status(State.FAILED, "exit code 1", Loss.EXIT, exit_code=1)
+    assert silent.loss() is Loss.EXIT
+
+
 def test_a_job_that_is_cancelled_names_no_node() -> None:
     """All of it was cancelled."""
     status = Status(State.FAILED, "nbbatch: cancelled", Loss.CANCELLED)

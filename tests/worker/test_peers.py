@@ -110,6 +110,15 @@ def test_a_failure_is_passed_on(world: World, outcome: Outcome, code: int, text:
     assert world.main.ending(own, "", last=False) is own
 
 
+def test_its_own_end_is_nobody_elses(world: World) -> None:
+    """A main node that ran out of time says so, though another one did before."""
+    world.end(1, Outcome(spec.TERMINATED, loss="timeout"))
+    world.pass_on(PACE.look)
+    assert world.main.failed is not None
+    own = Outcome(spec.TERMINATED, loss="timeout")
+    assert world.main.ending(own, "", last=False) is own
+
+
 def test_looking_costs_little(world: World) -> None:
     """A minute costs one listing of outcomes every few seconds, however many nodes there are."""
     for node in (1, 2):
