@@ -476,10 +476,11 @@ from nbbatch.backends.local import local_backend
 backend = local_backend(pathlib.Path(sys.argv[1]) / "home", grace=1.0)
 rig = Rig(backend, "")
 go = sys.argv[2]
-code = f"import os, time\\nwhile not os.path.exists({go!r}): time.sleep(0.01)\\nos._exit(3)"
-id_ = rig.start(code)
+wait = f"while not os.path.exists({go!r}): time.sleep(0.01)"
+id_ = rig.start(f"import os, time\\nprint('up', flush=True)\\n{wait}\\nos._exit(3)")
 stopped = rig.start("import time; print('up', flush=True); time.sleep(600)")
-rig.lines(stopped)
+for one in (id_, stopped):
+    rig.lines(one)
 launch = rig.launch("pass")
 with open(sys.argv[1] + "/filler", "wb", buffering=0) as filler:
     try:
