@@ -1,6 +1,7 @@
 """A large array into a job and another one back.
 
-``python tests/benchmarks/gigabyte.py [MiB] [local | s3]``
+``python tests/benchmarks/gigabyte.py [MiB] [local | s3 [MB/s]]``; the last is the network's
+speed, which is loopback's without it.
 
 Beside it, in the same run and the same process, the same bytes plainly written to the same store
 and read back, by the same code but without digests, seals, pickles and a job. That is one upload
@@ -46,7 +47,8 @@ MIB = 1 << 20
 #: Numbers in a page of memory, at least.
 PAGE = 512
 SIZE = int(sys.argv[1]) if len(sys.argv) > 1 else 1024
-ONLY = sys.argv[2:]
+ONLY = sys.argv[2:3]
+SPEED = float(sys.argv[3]) if len(sys.argv) > 3 else 0.0
 
 
 @batch(memory=4 * SIZE + 2000)
@@ -163,7 +165,7 @@ def measure(name: str, backend: Backend) -> None:
 @contextlib.contextmanager
 def s3(folder: Path) -> Iterator[Backend]:
     """Yield what runs jobs on this machine over S3, that is its stand-in, with TLS."""
-    with standin(folder) as (address, certificate):
+    with standin(folder, SPEED) as (address, certificate):
         os.environ.update(
             KEYS, AWS_ENDPOINT_URL=address, AWS_DEFAULT_REGION=REGION, AWS_CA_BUNDLE=certificate
         )

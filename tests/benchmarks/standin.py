@@ -1,8 +1,8 @@
 """A stand-in for S3 that moves bytes as fast as TLS on loopback does: for benchmarks alone.
 
 Objects in memory, whatever is signed accepted, nothing checked: just what boto3 and the worker's
-own client ask for. ``python tests/benchmarks/standin.py CERTIFICATE`` serves until it is ended,
-and prints its address first.
+own client ask for. ``python tests/benchmarks/standin.py CERTIFICATE MB/S`` serves until it is
+ended, and prints its address first; 0 MB/s is as fast as it can.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import ssl
 import subprocess
 import sys
 import threading
+import time
 import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -29,6 +30,28 @@ _DATE = "Thu, 01 Jan 2026 00:00:00 GMT"
 _objects: dict[str, list[memoryview]] = {}
 _uploads: dict[str, dict[int, memoryview]] = {}
 _lock = threading.Lock()
+
+
+class _Line:
+    """A network whose bytes all pass through one place, at one speed."""
+
+    def __init__(self, speed: float) -> None:
+        self._speed = speed * 1e6
+        self._free = 0.0
+        self._lock = threading.Lock()
+
+    def carry(self, size: int) -> None:
+        """Return when so many bytes have passed."""
+        if not self._speed:
+            return
+        with self._lock:
+            self._free = max(self._free, time.monotonic()) + size / self._speed
+            wait = self._free - time.monotonic()
+        if wait > 0:
+            time.sleep(wait)
+
+
+_line = _Line(0.0)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -62,6 +85,7 @@ class _Handler(BaseHTTPRequestHandler):
             count = self.rfile.readinto(body[done : done + _PIECE])
             if not count:
                 raise ConnectionError("cut short")
+            _line.carry(count)
             done += count
         return body
 
@@ -143,7 +167,9 @@ class _Handler(BaseHTTPRequestHandler):
         for part in parts:
             piece = part[max(start - at, 0) : max(end - at, 0)]
             for begin in range(0, piece.nbytes, _PIECE):
-                self.wfile.write(piece[begin : begin + _PIECE])
+                block = piece[begin : begin + _PIECE]
+                _line.carry(block.nbytes)
+                self.wfile.write(block)
             at += part.nbytes
 
     def _list(self) -> None:
@@ -171,7 +197,7 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextlib.contextmanager
-def standin(folder: Path) -> Iterator[tuple[str, str]]:
+def standin(folder: Path, speed: float = 0.0) -> Iterator[tuple[str, str]]:
     """Run the stand-in in a process of its own; yield its address and the certificate's file."""
     certificate = folder / "certificate.pem"
     made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
@@ -181,7 +207,7 @@ def standin(folder: Path) -> Iterator[tuple[str, str]]:
     with certificate.open("a") as file:
         file.write((folder / "public.pem").read_text())
     server = subprocess.Popen(
-        [sys.executable, __file__, str(certificate)], stdout=subprocess.PIPE, text=True
+        [sys.executable, __file__, str(certificate), str(speed)], stdout=subprocess.PIPE, text=True
     )
     try:
         assert server.stdout is not None
@@ -192,6 +218,7 @@ def standin(folder: Path) -> Iterator[tuple[str, str]]:
 
 
 if __name__ == "__main__":
+    _line = _Line(float(sys.argv[2]))
     with _Server(sys.argv[1]) as serving:
         print(f"https://127.0.0.1:{serving.server_address[1]}", flush=True)
         serving.serve_forever()
