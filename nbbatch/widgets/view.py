@@ -234,6 +234,8 @@ def _memory(value: float) -> str:
     return size(value * (1 << 20))
 
 
+#: What the backend did without, of what was asked for.
+_WITHOUT = "not_applied"
 _RESOURCES = (("cpu", _vcpus), ("gpu", _gpus), ("memory", _memory))
 
 
@@ -249,7 +251,7 @@ def _given(asked: Mapping[str, Any], given: Mapping[str, Any]) -> str:
         if got is None or (not got and not wanted):
             continue
         parts.append(_difference(write(got), write(wanted or 0), got, wanted))
-    return ", ".join(parts)
+    return " · ".join(filter(None, [", ".join(parts), _plain(given.get(_WITHOUT))]))
 
 
 def _difference(got_text: str, wanted_text: str, got: float, wanted: float | None) -> str:
@@ -275,7 +277,7 @@ def _nodes(nodes: Sequence[NodeFacts]) -> str:
 
 
 def _place(given: Mapping[str, Any], backend: str) -> str:
-    told = (v for k, v in given.items() if k not in ("cpu", "gpu", "memory"))
+    told = (v for k, v in given.items() if k not in ("cpu", "gpu", "memory", _WITHOUT))
     texts = [clip(text, MAX_FIELD) for text in map(_plain, told) if text]
     return " · ".join([backend, *texts][:6])
 

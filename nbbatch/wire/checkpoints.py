@@ -57,9 +57,6 @@ class _Places:
         self._store = store
         self._places = {keys.blob(digest): place for digest, place in places.items()}
 
-    def put(self, key: str, pieces: Sequence[Buffer], *, if_absent: bool = False) -> bool:
-        raise NotImplementedError
-
     def get(self, key: str) -> Optional[bytes]:
         return self._store.get(self._places[key])
 

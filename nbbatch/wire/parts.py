@@ -16,7 +16,7 @@ from nbbatch.errors import NotFoundError, SealError
 from nbbatch.wire import keys
 from nbbatch.wire.digest import chunk_digest, chunks, combine, digest, in_threads, sample
 from nbbatch.wire.envelope import Envelope, Part, Stamp, broken, seal
-from nbbatch.wire.store import Buffer, Store, vouching
+from nbbatch.wire.store import Buffer, ReadingStore, Store, vouching
 
 #: From this size on a part is a blob: below, one more request costs more than the bytes.
 BLOB = 1 << 20
@@ -85,7 +85,7 @@ def _send(store: Store, part: Part, data: Buffer) -> bool:
     return store.size(name) != part.size and store.put(name, [data])
 
 
-def read(store: Store, envelope: Envelope, index: int, *, lent: bool = False) -> Buffer:
+def read(store: ReadingStore, envelope: Envelope, index: int, *, lent: bool = False) -> Buffer:
     """Read a part: a blob into new writable memory, an inline part as a copy.
 
     Parameters
@@ -124,7 +124,7 @@ def read(store: Store, envelope: Envelope, index: int, *, lent: bool = False) ->
     return view
 
 
-def holds(store: Store, part: Part, data: Buffer) -> bool:
+def holds(store: ReadingStore, part: Part, data: Buffer) -> bool:
     """Tell whether `data` has the bytes of a blob that was read."""
     if not part.voucher:
         return digest(data) == part.digest
@@ -132,7 +132,7 @@ def holds(store: Store, part: Part, data: Buffer) -> bool:
     return sure is not None and sure.holds(keys.blob(part.digest), part.voucher, data)
 
 
-def _vouched(store: Store, part: Part, name: str, job: str, *, lent: bool) -> Buffer:
+def _vouched(store: ReadingStore, part: Part, name: str, job: str, *, lent: bool) -> Buffer:
     sure = vouching(store)
     if sure is None:
         raise _altered(name, job)

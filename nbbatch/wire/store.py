@@ -7,26 +7,11 @@ from typing import Iterator, NamedTuple, Optional, Protocol, Sequence, Tuple, Un
 Buffer = Union[bytes, bytearray, memoryview]
 
 
-class Store(Protocol):
-    """Objects by key, under one root.
-
-    A write appears under its final name only when it is complete. Keys use ``/``; the store
-    decides how large objects travel (several parts at once, several threads).
-    """
+class ReadingStore(Protocol):
+    """What reads objects by key."""
 
     #: Where the root is, as the job is told: ``file:///path`` or ``s3://bucket/prefix``.
     url: str
-
-    def put(self, key: str, pieces: Sequence[Buffer], *, if_absent: bool = False) -> bool:
-        """Write the concatenation of `pieces`; no piece is copied whole.
-
-        With `if_absent`, an object that exists stays as it is.
-
-        Returns
-        -------
-        bool
-            Whether this call wrote the object.
-        """
 
     def get(self, key: str) -> Optional[bytes]:
         """Return a (small) object's bytes, or None where there is none."""
@@ -41,6 +26,25 @@ class Store(Protocol):
         ------
         FileNotFoundError
             There is no such object, or it ends before `view` is full.
+        """
+
+
+class Store(ReadingStore, Protocol):
+    """Objects by key, under one root.
+
+    A write appears under its final name only when it is complete. Keys use ``/``; the store
+    decides how large objects travel (several parts at once, several threads).
+    """
+
+    def put(self, key: str, pieces: Sequence[Buffer], *, if_absent: bool = False) -> bool:
+        """Write the concatenation of `pieces`; no piece is copied whole.
+
+        With `if_absent`, an object that exists stays as it is.
+
+        Returns
+        -------
+        bool
+            Whether this call wrote the object.
         """
 
 
@@ -108,6 +112,6 @@ class VouchingStore(Store, Protocol):
         """Tell whether the object is the one vouched for, and has these very bytes."""
 
 
-def vouching(store: Store) -> Optional[VouchingStore]:
+def vouching(store: ReadingStore) -> Optional[VouchingStore]:
     """Return the store as one that vouches, if it does."""
     return cast(VouchingStore, store) if hasattr(store, "keep") else None

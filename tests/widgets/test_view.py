@@ -88,6 +88,15 @@ def test_more_than_was_asked_is_named_too() -> None:
     assert model.given == "8 vCPU (4 vCPU asked), 0 GPU of 1 asked, 512 MB of 16 GB asked"
 
 
+def test_what_was_done_without_is_said() -> None:
+    """What the backend did not apply stands beside what it gave, and nowhere else."""
+    given = {"cpu": 4, "not_applied": "not applied here: privileged", "host": "here"}
+    model = card_model(running(given=given), START)
+
+    assert model.given == "4 vCPU · not applied here: privileged"
+    assert "privileged" not in model.place
+
+
 def test_nothing_is_claimed_that_nobody_told() -> None:
     """Unknown figures leave their text empty, unlimited ones have no fraction."""
     model = card_model(waiting(given={"cpu": None, "memory": "much"}), START)

@@ -106,25 +106,28 @@ class Clients:
 
     def secrets_manager(self, region: str = "") -> SecretsManagerClient:
         """For secrets of a region: of the one in use, if none is named."""
-        client: SecretsManagerClient = self._regional("secretsmanager", region)
+        client: SecretsManagerClient = self.service("secretsmanager", region)
         return client
 
     def systems_manager(self, region: str = "") -> SSMClient:
         """For parameters of a region: of the one in use, if none is named."""
-        client: SSMClient = self._regional("ssm", region)
+        client: SSMClient = self.service("ssm", region)
         return client
 
-    def other(self, service: str, region: str = "") -> Any:
-        """Return the client of a service that is only looked at: its answers are a help, no need.
+    def service(self, name: str, region: str = "", *, brief: bool = False) -> Any:
+        """Return the client of another service.
 
         Parameters
         ----------
-        service
-            As boto3 names it: ``sts``, ``iam``, ``ecr``, ``ec2``.
+        name
+            As boto3 has it: ``sts``, ``iam``, ``ecr``, ``ec2``.
         region
             Where it is, if not in the region of all others.
+        brief
+            Whether it is only looked at: its answers are a help, and not worth a long wait.
         """
-        return self._client(f"{service} {region}", service, _BRIEF, region_name=region)
+        config = _BRIEF if brief else _COMMON
+        return self._client(f"{name} {region} {brief}", name, config, region_name=region)
 
     @property
     def credentials(self) -> Any:
@@ -135,10 +138,6 @@ class Clients:
     def regions(self) -> list[str]:
         """Return the regions that have Batch, as far as this botocore knows."""
         return list(self._opened().get_available_regions("batch"))
-
-    def service(self, name: str) -> Any:
-        """Return a client of a service that only `setup` needs, by boto3's name of it."""
-        return self._client(name, name, _COMMON)
 
     @property
     def custom_s3_endpoint(self) -> str | None:
@@ -164,10 +163,6 @@ class Clients:
             if self._session is None:
                 self._session = boto3.session.Session(profile_name=self.profile)
             return self._session
-
-    def _regional(self, service: str, region: str) -> Any:
-        elsewhere = {"region_name": region} if region else {}
-        return self._client(f"{service} {region}", service, _COMMON, **elsewhere)
 
     def _client(self, key: str, service: str, config: Config, **extra: Any) -> Any:
         if key in self._made:

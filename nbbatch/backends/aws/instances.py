@@ -45,7 +45,7 @@ class Instances:
     def _asked(self, names: Sequence[str]) -> Iterable[InstanceType]:
         patterns = [name if "." in name else f"{name}.*" for name in names]
         pages: Any = (
-            self._clients.other("ec2")
+            self._clients.service("ec2", brief=True)
             .get_paginator("describe_instance_types")
             .paginate(Filters=[{"Name": "instance-type", "Values": patterns}])
         )

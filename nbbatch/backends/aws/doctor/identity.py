@@ -42,7 +42,7 @@ def look(clients: Clients) -> Looking[str | None]:
         )
     try:
         with translated("AWS does not know who you are"):
-            caller: Any = clients.other("sts").get_caller_identity()
+            caller: Any = clients.service("sts", brief=True).get_caller_identity()
     except CredentialsError as error:
         raise CredentialsError(error.what, error.cause, _SIGN_IN) from error
     except NbbatchError as error:

@@ -82,7 +82,9 @@ def _in_ecr(subject: Subject, name: str, image: Image, host: str) -> Looking[dic
     """Return the image's configuration, an empty one where it is not told; None for no image."""
     assert image.ecr is not None
     repository = Repository(
-        subject.clients.other("ecr", image.ecr["region"]), image.ecr["account"], image.repository
+        subject.clients.service("ecr", image.ecr["region"], brief=True),
+        image.ecr["account"],
+        image.repository,
     )
     try:
         with translated(f"can't ask ECR about {name}"):

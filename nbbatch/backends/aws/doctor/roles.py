@@ -114,7 +114,7 @@ def _look_at(subject: Subject, role: Role, account: str) -> Looking[None]:
         yield _foreign(title, role, account)
     try:
         with translated(f"can't look at the role {role.name}"):
-            answer: Any = subject.clients.other("iam").get_role(RoleName=role.name)
+            answer: Any = subject.clients.service("iam", brief=True).get_role(RoleName=role.name)
     except NotFoundError as error:
         hint = f"--{role.option.replace('_', '-')} ARN (aws iam list-roles lists them)"
         what = f"there is no role {role.name} in the account"
@@ -174,7 +174,7 @@ def _rights(subject: Subject, title: str, role: Role) -> Finding:
     asked: Any = {"ActionNames": actions, "ResourceArns": resources}
     try:
         with translated(f"can't ask what {role.name} may do"):
-            client = subject.clients.other("iam")
+            client = subject.clients.service("iam", brief=True)
             answer: Any = client.simulate_principal_policy(PolicySourceArn=role.arn, **asked)
     except NbbatchError as error:
         return untold(title, f"what the role {role.name} may do can't be told", error)
