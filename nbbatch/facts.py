@@ -13,16 +13,24 @@ from enum import Enum
 from typing import Any
 
 __all__ = [
+    "SAMPLES",
     "Finding",
     "Gpu",
     "JobFacts",
     "Loss",
     "NodeFacts",
+    "Progress",
+    "Sample",
     "State",
     "Status",
+    "Stay",
     "Usage",
     "Verdict",
 ]
+
+
+#: Samples that are kept of a job, however long it runs.
+SAMPLES = 120
 
 
 class State(str, Enum):
@@ -116,7 +124,7 @@ class Gpu:
 class Usage:
     """What a job uses at one moment: cores (1.0 = one core busy), bytes.
 
-    `memory_limit` is None where nothing limits the job.
+    `memory_limit` and `disk_limit` are None where nothing limits the job, or it is not known.
     """
 
     cpu: float = 0.0
@@ -124,6 +132,54 @@ class Usage:
     memory_limit: int | None = None
     disk: int = 0
     gpus: tuple[Gpu, ...] = ()
+    disk_limit: int | None = None
+
+
+@dataclass(frozen=True)
+class Stay:
+    """The time that an attempt spent in one state; `until` is None while it lasts.
+
+    Seconds since the epoch: the backend's own where it tells, else when it was noticed here.
+    """
+
+    state: State
+    attempt: int
+    since: float
+    until: float | None = None
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What a job used at one moment (seconds since the epoch)."""
+
+    at: float
+    usage: Usage
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a loop in the job has come.
+
+    Attributes
+    ----------
+    id
+        Tells it from the job's other loops.
+    done, total
+        In `unit`; `total` is None where the end is not known.
+    started_at, at
+        When it began, and when it said this: seconds since the epoch.
+    closed
+        Whether the loop is over.
+    """
+
+    id: str
+    label: str
+    done: float
+    total: float | None
+    unit: str
+    started_at: float
+    at: float
+    closed: bool = False
 
 
 @dataclass(frozen=True)
@@ -156,6 +212,12 @@ class JobFacts:
         The latest sample, and the largest of each figure so far; of several nodes, the fullest's.
     nodes
         Those of a multi-node job, in order; none where there is but one.
+    stays
+        The states of all attempts, the oldest first.
+    samples
+        What the current attempt used over time, thinned out to `SAMPLES` at most.
+    progress
+        Of the current attempt's loops that tell, the newest last.
     """
 
     id: str
@@ -176,6 +238,9 @@ class JobFacts:
     peak: Usage | None = None
     url: str = ""
     nodes: tuple[NodeFacts, ...] = ()
+    stays: tuple[Stay, ...] = ()
+    samples: tuple[Sample, ...] = ()
+    progress: tuple[Progress, ...] = ()
 
     @property
     def done(self) -> bool:

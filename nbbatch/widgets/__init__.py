@@ -4,10 +4,11 @@ Widgets know facts, nothing of sessions or backends: whoever shows a job hands i
 what to do on a click. Neither ipywidgets nor anywidget is loaded before a card is really shown.
 
 ===========  ====================================================================
-`view`       facts to texts, pure
+`model`      facts to texts, pure
 `log`        a job's text, bounded
 `static`     the final form: plain HTML, plain text
-`card`       the live card in a notebook (with card.js and card.css)
+`page`       its scripts and styles
+`card`       the live card in a notebook
 `door`       how a click reaches a kernel that is busy
 `terminal`   the live line in a terminal, plain lines in a pipe
 `pump`       the one thread that serves all live views

@@ -13,7 +13,6 @@ import time
 import uuid
 import weakref
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Protocol
 
 import anywidget
@@ -23,12 +22,14 @@ from traitlets import Bool, Dict, Unicode
 from nbbatch.facts import JobFacts
 from nbbatch.widgets import door, static
 from nbbatch.widgets.log import Batch, Pending, Tail
+from nbbatch.widgets.model import card_model
+from nbbatch.widgets.page import script, style
 from nbbatch.widgets.pump import Pump, shared
-from nbbatch.widgets.view import card_model
 
 __all__ = ["CardView", "CardWidget"]
 
-_HERE = Path(__file__).parent
+_PARTS = ("head", "timeline", "resources", "meters")
+_SCRIPT = ("base", "ansi", "log", *_PARTS, "clicks", "card")
 #: How often the page's copy of the end of the log is renewed, for a reload: seconds.
 TAIL_SECONDS = 2.0
 
@@ -41,10 +42,10 @@ class Handle(Protocol):
 
 
 class CardWidget(anywidget.AnyWidget):
-    """The card's model, shared with the page (card.js)."""
+    """The card's model, shared with the page (page/card.js)."""
 
-    _esm = (_HERE / "card.js").read_text(encoding="utf-8")
-    _css = (_HERE / "card.css").read_text(encoding="utf-8")
+    _esm = script(*_SCRIPT)
+    _css = style("card", "log")
 
     #: `CardModel.as_json`.
     card = Dict().tag(sync=True)

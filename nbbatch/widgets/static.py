@@ -14,7 +14,7 @@ from html import escape
 
 from nbbatch.facts import JobFacts
 from nbbatch.widgets.log import TAIL_LINES, Line
-from nbbatch.widgets.view import CardModel, card_model, clock_time
+from nbbatch.widgets.model import CardModel, card_model, clock_time
 
 __all__ = ["bundle", "live_html", "live_text", "render_html", "render_text"]
 

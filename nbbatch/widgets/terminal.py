@@ -17,9 +17,9 @@ from typing import TextIO
 
 from nbbatch.facts import JobFacts
 from nbbatch.widgets.log import Line
+from nbbatch.widgets.model import CardModel, card_model
 from nbbatch.widgets.pump import Pump, shared
 from nbbatch.widgets.static import render_text
-from nbbatch.widgets.view import CardModel, card_model
 
 __all__ = ["TerminalView"]
 

@@ -7,7 +7,8 @@ import json
 import pytest
 
 from nbbatch.facts import NodeFacts, State
-from nbbatch.widgets.view import Meter, card_model, duration, size
+from nbbatch.widgets.model import card_model, duration, size
+from nbbatch.widgets.model.meters import Meter
 from tests.widgets.jobs import START, ended, running, waiting
 
 

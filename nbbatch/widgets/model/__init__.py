@@ -1,0 +1,23 @@
+"""Facts turned into texts: what every form of a card shows, so that they can't disagree.
+
+Pure functions of frozen values. The live card, the static form, the monitor and the terminal's
+line all draw one `CardModel`.
+
+============  ===================================================
+`card`        the whole
+`states`      a state as a sign, a word and a tone
+`timeline`    the way through the states, with times
+`resources`   asked for, given, and where
+`meters`      use, peaks, charts
+`parts`       nodes and children
+`bars`        progress that the job reports
+`texts`       figures as people write them
+============  ===================================================
+"""
+
+from __future__ import annotations
+
+from nbbatch.widgets.model.card import CardModel, card_model
+from nbbatch.widgets.model.texts import clip, clock_time, duration, size
+
+__all__ = ["CardModel", "card_model", "clip", "clock_time", "duration", "size"]
