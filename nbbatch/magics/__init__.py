@@ -3,6 +3,7 @@
 ==============  ================================================================
 `line`          the line's grammar, derived from the table of options
 `cell`          ``%%batch``: capture, submit, follow, write the namespace
+`awaited`       ``%%batch`` in a kernel: a cell that awaits, so that its page lives
 `commands`      ``%batch jobs|logs|cancel|attach|config|doctor``
 `namespace`     the only place that writes the notebook's namespace
 ==============  ================================================================
@@ -11,6 +12,8 @@
 from __future__ import annotations
 
 from typing import Any
+
+from nbbatch.magics.awaited import AWAITED, awaits, plain_input
 
 __all__ = ["register"]
 
@@ -27,6 +30,12 @@ def register(shell: Any) -> None:
 
         return run_cell(shell, line, cell)
 
+    def awaited(line: str, cell: str) -> Any:
+        from nbbatch.magics.cell import run_cell_async
+
+        plain_input(shell)
+        return run_cell_async(shell, line, cell)
+
     def describe() -> str:
         from nbbatch.magics.line import help_text
 
@@ -35,3 +44,5 @@ def register(shell: Any) -> None:
     # IPython asks for it on ``%%batch?``.
     batch.getdoc = describe  # type: ignore[attr-defined]
     shell.register_magic_function(batch, "line_cell", "batch")
+    shell.register_magic_function(awaited, "cell", AWAITED)
+    awaits(shell)

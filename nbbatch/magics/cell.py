@@ -14,7 +14,18 @@ from nbbatch.capture import Cell, parse_cell, wanted
 from nbbatch.capture.values import Scene, capture_cell
 from nbbatch.catching import settle
 from nbbatch.errors import JobTimeoutError
-from nbbatch.follow import Detached, Follower, fitting_emitter, follow, show_detached
+from nbbatch.follow import (
+    Detached,
+    Follower,
+    Pauses,
+    awaiting,
+    blocking,
+    completed,
+    fitting_emitter,
+    following,
+    show_detached,
+    stoppable,
+)
 from nbbatch.futures.job import Job
 from nbbatch.magics.line import CellLine, parse_line
 from nbbatch.magics.namespace import bind, write_results
@@ -22,7 +33,7 @@ from nbbatch.options import Options
 from nbbatch.session import Session, Work, current_session
 from nbbatch.wire.spec import JobSpec
 
-__all__ = ["run_cell", "take_results"]
+__all__ = ["run_cell", "run_cell_async", "take_results"]
 
 
 def run_cell(shell: Any, line: str, body: str) -> Job[Any] | None:
@@ -40,6 +51,16 @@ def run_cell(shell: Any, line: str, body: str) -> Job[Any] | None:
     BaseException
         What the cell raised; what it had bound until then is in the namespace.
     """
+    return completed(_run(shell, line, body, blocking))
+
+
+async def run_cell_async(shell: Any, line: str, body: str) -> Job[Any] | None:
+    """Do the same in a cell that awaits: the kernel's event loop runs while the job does."""
+    with stoppable():
+        return await _run(shell, line, body, awaiting)
+
+
+async def _run(shell: Any, line: str, body: str, pauses: Pauses) -> Job[Any] | None:
     asked = parse_line(line)
     session = current_session()
     options = session.options(asked.options)
@@ -52,15 +73,15 @@ def run_cell(shell: Any, line: str, body: str) -> Job[Any] | None:
     if asked.as_name is not None:
         bind(shell, {asked.as_name: job})
     if not asked.detach:
-        return _follow(shell, job, follower)
+        return await _follow(shell, job, follower, pauses)
     if fitting_emitter().takes_text:
         show_detached(job, follower)
     return job
 
 
-def _follow(shell: Any, job: Job[Any], follower: Follower) -> Job[Any] | None:
+async def _follow(shell: Any, job: Job[Any], follower: Follower, pauses: Pauses) -> Job[Any] | None:
     try:
-        follow(job, follower, fitting_emitter(), detachable=True)
+        await following(job, follower, fitting_emitter(), detachable=True, pauses=pauses)
     except Detached:
         return job
     take_results(shell, job)

@@ -1,38 +1,26 @@
-"""Waiting for a job in front of the person who asked for it.
+"""One job in front of a person: its view, its outputs, Stop and the view's buttons.
 
-The watcher's thread brings facts and frames; the view shows them live. What belongs under the
-cell as ordinary outputs is emitted here, in the main thread, in the job's own order. Ctrl-C or
-Stop, and the view's own buttons, cancel the job or let it run on.
+Everything is written once, as coroutines; how a pause is made (see `pauses`) decides whether the
+thread blocks meanwhile or the kernel goes on serving its page.
 """
 
 from __future__ import annotations
 
-import sys
 import threading
+from asyncio import CancelledError
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from nbbatch.facts import JobFacts
+from nbbatch.follow.emitters import Emitter
+from nbbatch.follow.pauses import Pauses, blocking, completed
 from nbbatch.futures.job import Job
 from nbbatch.futures.replay import TextLimit
 from nbbatch.widgets import View, show
 from nbbatch.wire.frames import Frame
 
-__all__ = ["Detached", "Emitter", "Follower", "fitting_emitter", "follow", "show_detached"]
-
-#: Seconds between two looks in the main thread: short enough for Ctrl-C and displays.
-_STEP = 0.05
-
-
-class Emitter(Protocol):
-    """Writes ordinary outputs where the cell's outputs go."""
-
-    #: Whether text is shown here; where the view shows it as it comes, it is not said twice.
-    takes_text: bool
-
-    def emit(self, frame: Frame) -> None:
-        """Write one frame: ``stream``, ``display``, ``result`` or ``clear``."""
+__all__ = ["Detached", "Follower", "follow", "following", "show_detached"]
 
 
 class Detached(Exception):
@@ -110,6 +98,18 @@ def _write(view: View, frames: list[Frame]) -> None:
 
 
 def follow(job: Job[Any], follower: Follower, emitter: Emitter, *, detachable: bool) -> None:
+    """Show a job and wait for its end; see `following`."""
+    completed(following(job, follower, emitter, detachable=detachable))
+
+
+async def following(
+    job: Job[Any],
+    follower: Follower,
+    emitter: Emitter,
+    *,
+    detachable: bool,
+    pauses: Pauses = blocking,
+) -> None:
     """Show a job and wait for its end, in the main thread.
 
     Raises
@@ -125,8 +125,9 @@ def follow(job: Job[Any], follower: Follower, emitter: Emitter, *, detachable: b
         view = _shown(job, follower, detachable=detachable)
     outputs = _Outputs(emitter, view)
     try:
-        _wait(job, follower, outputs, view)
-    except Detached:
+        await _end(job, follower, outputs, view, pauses)
+    # Stop was pressed twice, or the task cancelled: the cell is given back all the same.
+    except (Detached, KeyboardInterrupt, CancelledError):
         _leave(job, follower, view)
         raise
     outputs.take(follower.taken())
@@ -160,11 +161,15 @@ def _leave(job: Job[Any], follower: Follower, view: View) -> None:
     job.add_done_callback(lambda _: view.finish(job.facts))
 
 
-def _wait(job: Job[Any], follower: Follower, outputs: _Outputs, view: View) -> None:
+async def _end(
+    job: Job[Any], follower: Follower, outputs: _Outputs, view: View, pauses: Pauses
+) -> None:
+    """Wait for the end, and do meanwhile what the person asks for."""
+    pause = pauses(job)
     asked = False
     while True:
         try:
-            if job.wait(_STEP):
+            if await pause():
                 return
             view.poll()
             outputs.take(follower.taken())
@@ -172,9 +177,10 @@ def _wait(job: Job[Any], follower: Follower, outputs: _Outputs, view: View) -> N
                 raise Detached
             if follower.cancel.is_set() and not asked:
                 asked = job.cancel()
-        except KeyboardInterrupt:
+        # Stop; whoever cancels the task that runs the cell wants the same.
+        except (KeyboardInterrupt, CancelledError):
             if asked:
-                # Stop was pressed twice: the person wants the cell back now.
+                # Pressed twice: the person wants the cell back now.
                 raise
             asked = job.cancel()
 
@@ -224,65 +230,3 @@ class _Outputs:
         for item in self._text if self._emitter.takes_text else ():
             self._emitter.emit(item)
         self._text = []
-
-
-class _PlainEmitter:
-    """Outputs of a plain Python process: the view has shown the text, the rest has one too."""
-
-    takes_text = False
-
-    def emit(self, frame: Frame) -> None:
-        text = frame.get("data", {}).get("text/plain")
-        if text:
-            print("".join(text) if isinstance(text, list) else text)
-
-
-class _NotebookEmitter:
-    """Outputs of a kernel: messages like those of an ordinary cell."""
-
-    takes_text = True
-
-    def __init__(self, shell: Any) -> None:
-        self._shell = shell
-
-    def emit(self, frame: Frame) -> None:
-        kind = frame["kind"]
-        if kind == "stream":
-            (sys.stdout if frame["name"] == "stdout" else sys.stderr).write(frame["text"])
-        elif kind == "display":
-            self._display(frame)
-        elif kind == "clear":
-            self._shell.display_pub.clear_output(wait=frame["wait"])
-        else:
-            self._result(frame["data"], frame["metadata"])
-
-    def _display(self, frame: Frame) -> None:
-        id_ = frame["display_id"]
-        self._shell.display_pub.publish(
-            data=frame["data"],
-            metadata=frame["metadata"],
-            transient={"display_id": id_} if id_ else {},
-            update=bool(frame["update"]),
-        )
-
-    def _result(self, data: Mapping[str, Any], metadata: Mapping[str, Any]) -> None:
-        hook = self._shell.displayhook
-        hook.start_displayhook()
-        hook.write_output_prompt()
-        hook.write_format_data(dict(data), dict(metadata))
-        hook.finish_displayhook()
-
-
-class _TerminalEmitter(_NotebookEmitter):
-    """Outputs of IPython in a terminal: the view has shown the text."""
-
-    takes_text = False
-
-
-def fitting_emitter() -> Emitter:
-    """Return the emitter that fits this process."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython is not None else None
-    if shell is None:
-        return _PlainEmitter()
-    return _NotebookEmitter(shell) if hasattr(shell, "kernel") else _TerminalEmitter(shell)
