@@ -92,8 +92,14 @@ class Status:
         Where the container's own log is, for `Runner.log`.
     url
         A page that shows the job, where there is one.
+    log_url
+        A page that shows that log, where there is one.
     nodes
         Those of a multi-node job, in order, where the backend has been asked about them.
+    stays
+        The states of which the backend itself knows the times, of all attempts.
+    endings
+        Why attempts that were followed by another one ended, by their numbers.
     """
 
     state: State
@@ -107,7 +113,10 @@ class Status:
     given: Mapping[str, Any] = field(default_factory=dict)
     log: str = ""
     url: str = ""
+    log_url: str = ""
     nodes: tuple[Status, ...] = ()
+    stays: tuple[Stay, ...] = ()
+    endings: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -139,7 +148,8 @@ class Usage:
 class Stay:
     """The time that an attempt spent in one state; `until` is None while it lasts.
 
-    Seconds since the epoch: the backend's own where it tells, else when it was noticed here.
+    Seconds since the epoch: the backend's own where it tells, else the job's own, else when it was
+    noticed here. A backend that tells no end has `until` None, too.
     """
 
     state: State
@@ -213,11 +223,18 @@ class JobFacts:
     nodes
         Those of a multi-node job, in order; none where there is but one.
     stays
-        The states of all attempts, the oldest first.
+        The states of all attempts, the oldest first; they never overlap.
+    endings
+        Why attempts before the current one ended, by their numbers, as far as anybody told.
     samples
         What the current attempt used over time, thinned out to `SAMPLES` at most.
     progress
         Of the current attempt's loops that tell, the newest last.
+    log_url
+        A page that shows the container's own log, where there is one.
+    prices
+        Of an hour: of a ``vcpu``, a GB of ``memory``, a ``gpu``, of whole instances by the names of
+        their types; and the ``currency``. Empty where none are configured.
     """
 
     id: str
@@ -241,6 +258,9 @@ class JobFacts:
     stays: tuple[Stay, ...] = ()
     samples: tuple[Sample, ...] = ()
     progress: tuple[Progress, ...] = ()
+    endings: Mapping[int, str] = field(default_factory=dict)
+    log_url: str = ""
+    prices: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def done(self) -> bool:

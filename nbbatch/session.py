@@ -17,7 +17,7 @@ from nbbatch.config import Settings
 from nbbatch.errors import BackendError, NotFoundError
 from nbbatch.facts import JobFacts, State, Status
 from nbbatch.futures.again import Again
-from nbbatch.futures.changes import first_facts
+from nbbatch.futures.changes import ended, first_facts
 from nbbatch.futures.dependencies import resolve
 from nbbatch.futures.job import Job
 from nbbatch.futures.registry import Record, Registry
@@ -132,7 +132,9 @@ class Session:
         facts = first_facts(record, self.backend.name)
         if record.outcome:
             state = State.SUCCEEDED if record.outcome == "ok" else State.FAILED
-            return replace(facts, state=state, outcome=record.outcome, message=record.message)
+            return replace(
+                ended(facts), state=state, outcome=record.outcome, message=record.message
+            )
         if status is None:
             return facts
         tracker = Tracker(self.backend.store, b"", facts, before=record.before)

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from nbbatch.facts import Gpu, JobFacts, NodeFacts, State, Status, Usage
 from nbbatch.futures.labels import MAIN
+from nbbatch.futures.registry import Record
 from nbbatch.wire import spec
 from nbbatch.wire.frames import Frame
 
@@ -26,7 +27,12 @@ def changed(facts: F, frames: Iterable[Frame]) -> F:
 def _started(facts: F, item: Frame) -> F:
     given = {**item["given"], **facts.given}
     now: dict[str, Any] = {"state": State.RUNNING, "started_at": item["t"], "stopped_at": None}
-    return replace(facts, given=given, message="", **now)
+    # What an attempt before used is not what this one uses.
+    return replace(facts, given=given, message="", usage=None, **now)
+
+
+def _placed(facts: F, item: Frame) -> F:
+    return replace(facts, given={**item["given"], **facts.given})
 
 
 def _ended(facts: F, item: Frame) -> F:
@@ -38,14 +44,20 @@ def _used(facts: F, item: Frame) -> F:
         peak = item["peak"]
         figures = {name: peak[name] for name in ("cpu", "memory", "disk") if name in peak}
         return replace(facts, peak=_peak(facts.peak, replace(facts.peak or Usage(), **figures)))
-    usage = Usage(
+    usage = usage_of(item)
+    return replace(facts, usage=usage, peak=_peak(facts.peak, usage))
+
+
+def usage_of(item: Frame) -> Usage:
+    """Read a ``usage`` frame that is a sample."""
+    return Usage(
         cpu=item.get("cpu", 0.0),
         memory=item.get("memory", 0),
         memory_limit=item.get("memory_limit"),
         disk=item.get("disk", 0),
         gpus=tuple(Gpu(**gpu) for gpu in item.get("gpus", ())),
+        disk_limit=item.get("disk_limit"),
     )
-    return replace(facts, usage=usage, peak=_peak(facts.peak, usage))
 
 
 def _peak(old: Usage | None, new: Usage) -> Usage:
@@ -56,8 +68,14 @@ def _peak(old: Usage | None, new: Usage) -> Usage:
         memory=max(old.memory, new.memory),
         memory_limit=new.memory_limit,
         disk=max(old.disk, new.disk),
-        gpus=max(old.gpus, new.gpus, key=lambda gpus: sum(gpu.memory for gpu in gpus)),
+        gpus=tuple(map(_fuller, old.gpus, new.gpus)) or old.gpus or new.gpus,
+        disk_limit=new.disk_limit,
     )
+
+
+def _fuller(old: Gpu, new: Gpu) -> Gpu:
+    utilization, memory = max(old.utilization, new.utilization), max(old.memory, new.memory)
+    return replace(new, utilization=utilization, memory=memory)
 
 
 def _noticed(facts: F, item: Frame) -> F:
@@ -66,6 +84,7 @@ def _noticed(facts: F, item: Frame) -> F:
 
 _CHANGES: Mapping[str, Callable[[Any, Frame], Any]] = {
     "started": _started,
+    "place": _placed,
     "usage": _used,
     "notice": _noticed,
     "end": _ended,
@@ -123,7 +142,7 @@ def with_states(nodes: tuple[NodeFacts, ...], seen: tuple[Status, ...]) -> tuple
     return tuple(_seen(node, status) for node, status in zip(nodes, seen, strict=True))
 
 
-def first_facts(record: Any, backend: str) -> JobFacts:
+def first_facts(record: Record, backend: str, prices: Mapping[str, Any] | None = None) -> JobFacts:
     """Make the facts of a job that has just been submitted, or is found again."""
     return JobFacts(
         id=record.id,
@@ -133,4 +152,17 @@ def first_facts(record: Any, backend: str) -> JobFacts:
         attempts=record.attempts,
         asked=dict(record.asked),
         submitted_at=record.submitted_at,
+        stays=record.past(),
+        prices=prices or {},
+    )
+
+
+def ended(facts: JobFacts) -> JobFacts:
+    """Add to the first facts of a job that has ended what its stays tell."""
+    ran = [stay for stay in facts.stays if stay.state is State.RUNNING]
+    return replace(
+        facts,
+        attempt=max((stay.attempt for stay in facts.stays), default=1),
+        started_at=ran[-1].since if ran else None,
+        stopped_at=facts.stays[-1].until if facts.stays else None,
     )

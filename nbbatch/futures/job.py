@@ -7,7 +7,7 @@ import functools
 import threading
 from collections.abc import Generator, Iterator
 from concurrent.futures import Future
-from dataclasses import replace
+from dataclasses import astuple, replace
 from typing import Any, Generic, TypeVar
 
 from nbbatch.backends.base import Backend
@@ -317,10 +317,13 @@ class Job(Future, Generic[R]):  # type: ignore[type-arg]
         self._ending = ending = find_ending(tracker, self._backend.runner)
         word, message = ending.word, ending.message
         state = State.SUCCEEDED if word == "ok" else State.FAILED
+        stays = tracker.close()
+        end = {"outcome": word, "message": message, "stays": [astuple(stay) for stay in stays]}
         # A full disk must not hide the end from those who wait for it.
         with contextlib.suppress(NbbatchError):
-            self._registry.write(replace(self._record, outcome=word, message=message))
-        tracker.publish(replace(tracker.facts, state=state, outcome=word, message=message))
+            self._registry.write(replace(self._record, **end))  # type: ignore[arg-type]
+        facts = replace(tracker.facts, state=state, outcome=word, message=message, stays=stays)
+        tracker.publish(facts)
         # Callbacks are the user's code: slow ones, and those that wait for another job, must not
         # hold up the watcher; nor is anything unpickled there.
         thread = threading.Thread(target=self._conclude, name="nbbatch-done", daemon=True)

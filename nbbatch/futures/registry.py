@@ -6,12 +6,13 @@ import contextlib
 import dataclasses
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from nbbatch.errors import as_disk_error
+from nbbatch.facts import State, Stay
 
 #: The beginning or end of an id must be longer than this.
 _SHORTEST = 3
@@ -31,6 +32,8 @@ class Record:
         What it was started with, where it may have to be started again from here.
     outcome, message
         As in `facts.JobFacts`, once a kernel of this user has seen the end.
+    stays
+        As in `facts.JobFacts`, from then on: no backend tells all of them later.
     catch, print_exception
         As in `nbbatch.options.Options`.
     """
@@ -51,6 +54,11 @@ class Record:
     message: str = ""
     catch: str | None = None
     print_exception: bool = True
+    stays: Sequence[Sequence[Any]] = ()
+
+    def past(self) -> tuple[Stay, ...]:
+        """Return the states of a job that has ended."""
+        return tuple(Stay(State(state), *rest) for state, *rest in self.stays)
 
 
 class Registry:

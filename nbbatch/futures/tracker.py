@@ -10,9 +10,10 @@ from typing import Any, Protocol
 
 from nbbatch.backends.base import ClientStore
 from nbbatch.errors import NbbatchError
-from nbbatch.facts import JobFacts, Loss, NodeFacts, State, Status
-from nbbatch.futures.changes import at_end, changed, joined, later, with_states
+from nbbatch.facts import JobFacts, Loss, NodeFacts, State, Status, Stay
+from nbbatch.futures.changes import at_end, changed, joined, with_states
 from nbbatch.futures.labels import MAIN, labels
+from nbbatch.futures.past import Past
 from nbbatch.futures.story import Teller
 from nbbatch.futures.strand import Strand, deciding
 from nbbatch.wire import spec
@@ -88,6 +89,7 @@ class Tracker:
         self._first = 0
         self._labels = labels(nodes)
         self._results: dict[int, list[Frame]] = {}
+        self._past = Past(facts)
         if nodes > 1:
             self.facts = replace(facts, nodes=(NodeFacts(),) * nodes)
 
@@ -131,7 +133,8 @@ class Tracker:
             self._take_of_node(index, new)
         else:
             self._show(new)
-            self.publish(changed(self.facts, new))
+            facts = changed(self.facts, new)
+            self.publish(self._past.read(facts, self._attempt, MAIN, new))
         return True
 
     def _take_of_node(self, index: int, new: list[Frame]) -> None:
@@ -142,7 +145,8 @@ class Tracker:
         self._results.setdefault(index, []).extend(results)
         nodes = list(self.facts.nodes)
         nodes[index] = at_end(changed(nodes[index], new), new[-1])
-        self.publish(joined(self.facts, tuple(nodes)))
+        facts = joined(self.facts, tuple(nodes))
+        self.publish(self._past.read(facts, self._attempt, index, new))
 
     def _show(self, frames: list[Frame]) -> None:
         if frames:
@@ -157,12 +161,16 @@ class Tracker:
     def _end(self, *, final: bool) -> None:
         if not final:
             self._restart(self._attempt + 1)
+            if self.status is None or self.status.attempt < self._attempt:
+                self.publish(replace(self.facts, state=State.RUNNABLE, attempt=self._attempt))
         elif all(strand.end is not None for strand in self.strands):
             self.read_outcomes()
 
     def _restart(self, attempt: int, *, told: bool = False) -> None:
         self._attempt = attempt
         self._results.clear()
+        if not told:
+            self._past.restart()
         for strand in self.strands:
             strand.restart(attempt, told=told)
         nodes = tuple(replace(node, state=State.SUBMITTED) for node in self.facts.nodes)
@@ -186,23 +194,39 @@ class Tracker:
 
     def take_states(self, status: Status) -> None:
         """Merge what the backend says into the facts."""
+        facts = self._past.look(self.facts, status, self._before)
         self.status = status = replace(status, attempt=status.attempt + self._before)
+        if status.state is not State.RUNNABLE:
+            self.wait_reason = ""
         facts = replace(
-            self.facts,
-            state=later(self.facts.state, status.state),
+            facts,
+            state=self._state(status),
             attempt=status.attempt if status.state.final else max(status.attempt, self._attempt),
             given={**self.facts.given, **status.given},
             started_at=self.facts.started_at or status.started_at,
             stopped_at=status.stopped_at or self.facts.stopped_at,
             message=self._message(status),
             url=status.url or self.facts.url,
+            log_url=status.log_url or self.facts.log_url,
             nodes=with_states(self.facts.nodes, status.nodes),
         )
         self.publish(facts)
 
+    def _state(self, status: Status) -> State:
+        """Keep what the job itself has said where the backend lags behind."""
+        now = self.facts.state
+        if status.state.final or status.attempt > self._attempt:
+            return status.state
+        lags = status.attempt < self._attempt or now is State.RUNNING
+        return now if lags else status.state
+
     def _message(self, status: Status) -> str:
-        waits = status.state is State.RUNNABLE and self.wait_reason
-        return self.wait_reason if waits else status.reason or self._note
+        waits = status.state is State.RUNNABLE and self._state(status) is State.RUNNABLE
+        return (self.wait_reason if waits else "") or status.reason or self._note
+
+    def close(self) -> tuple[Stay, ...]:
+        """Take it that the last attempt has ended, and return the states of all."""
+        return self._past.close(self.facts, self.ended_attempt)
 
     def publish(self, facts: JobFacts) -> None:
         """Replace the facts and tell the observers, if anything changed."""
@@ -232,10 +256,11 @@ class Tracker:
         """Follow the job's next attempts: another one of the backend's jobs makes them."""
         self._before, self._note, self.wait_reason = before, note, ""
         self.status = None
+        facts = self._past.go_on(self.facts, before, note)
         self._restart(before + 1)
         again = {"batch_job_id": batch_job_id, "attempt": before + 1, "asked": dict(asked)}
         fresh = {"state": State.SUBMITTED, "message": note, "stopped_at": None}
-        self.publish(replace(self.facts, **again, **fresh))  # type: ignore[arg-type]
+        self.publish(replace(facts, nodes=self.facts.nodes, **again, **fresh))  # type: ignore[arg-type]
 
     @property
     def decided(self) -> int:

@@ -62,7 +62,7 @@ def test_running():
         "memory": 16000,
         "gpu": 1,
         "image": "python:3.12",
-        "host": "g5.xlarge",
+        "instance": "g5.xlarge",
         "queue": "gpus",
         "platform": "EC2",
     }
@@ -184,7 +184,7 @@ def test_pod():
         "image": "python:3.12",
         "host": "ip-10-0-0-1",
         "queue": "gpus",
-        "platform": "EC2",
+        "platform": "EKS",
     }
 
 

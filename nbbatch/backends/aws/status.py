@@ -8,6 +8,7 @@ https://docs.aws.amazon.com/batch/latest/userguide/multi-node-parallel-jobs.html
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from nbbatch.backends.aws.diagnosis import (
     container_of,
@@ -16,13 +17,15 @@ from nbbatch.backends.aws.diagnosis import (
     last_attempt,
     reasons,
 )
-from nbbatch.facts import State, Status
+from nbbatch.facts import State, Status, Stay
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 LOG_GROUP = "/aws/batch/job"
 _LOGS = "awslogs"
+#: Jobs that are named where one waits for many.
+_NAMED = 3
 _CONSOLES = {
     "cn-": "https://console.amazonaws.cn",
     "us-gov-": "https://console.amazonaws-us-gov.com",
@@ -43,6 +46,8 @@ def status(job: dict[str, Any], region: str, nodes: Sequence[dict[str, Any] | No
     state = State(job["status"])
     diagnosis = diagnose(job) if state is State.FAILED else None
     said = reasons(job) + ([diagnosis.hint] if diagnosis and diagnosis.hint else [])
+    if state is State.PENDING:
+        said += _waits_for(job)
     return Status(
         state=state,
         reason="; ".join(said),
@@ -55,7 +60,10 @@ def status(job: dict[str, Any], region: str, nodes: Sequence[dict[str, Any] | No
         given=_given(job),
         log=log_stream(job)[1],
         url=_url(job["jobId"], region) if region else "",
+        log_url=_log_url(*log_stream(job), region) if region else "",
         nodes=tuple(status(node, region) if node else Status(state) for node in nodes),
+        stays=tuple(_stays(job, state)),
+        endings=_endings(job, state),
     )
 
 
@@ -86,10 +94,45 @@ def log_stream(job: dict[str, Any]) -> tuple[str, str]:
     return options.get("awslogs-group", LOG_GROUP), stream
 
 
+def _waits_for(job: dict[str, Any]) -> list[str]:
+    others = [each["jobId"] for each in job.get("dependsOn", ()) if "jobId" in each]
+    more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
+    return [f"it waits for {', '.join(others[:_NAMED])}{more} to succeed"] if others else []
+
+
 def _attempt(job: dict[str, Any], state: State) -> int:
-    attempts = job.get("attempts") or job.get("eksAttempts") or ()
-    ended = sum("stoppedAt" in attempt for attempt in attempts)
+    ended = len(_ended(job))
     return max(ended, 1) if state.final else ended + 1
+
+
+def _ended(job: dict[str, Any]) -> list[dict[str, Any]]:
+    attempts = job.get("attempts") or job.get("eksAttempts") or ()
+    return [attempt for attempt in attempts if "stoppedAt" in attempt]
+
+
+def _stays(job: dict[str, Any], state: State) -> Iterator[Stay]:
+    """Yield the states of which Batch keeps the times: it tells no more than these."""
+    created_at = _seconds(job.get("createdAt"))
+    if created_at is not None:
+        yield Stay(State.SUBMITTED, 1, created_at)
+    ended = _ended(job)
+    for number, attempt in enumerate(ended, 1):
+        # An attempt of which the container could not be started has never run.
+        began = _seconds(attempt.get("startedAt"))
+        if began is not None:
+            yield Stay(State.RUNNING, number, began, _seconds(attempt["stoppedAt"]))
+    # Until an attempt runs, the job still tells of the one before.
+    runs = state is State.RUNNING or (state.final and not ended)
+    began = _seconds(job.get("startedAt"))
+    if runs and began is not None:
+        yield Stay(State.RUNNING, len(ended) + 1, began)
+
+
+def _endings(job: dict[str, Any], state: State) -> dict[int, str]:
+    """Return what Batch says of the end of each attempt that was followed by another."""
+    ended = _ended(job)[:-1] if state.final else _ended(job)
+    said = {n: "; ".join(reasons({"attempts": [each]})) for n, each in enumerate(ended, 1)}
+    return {number: text for number, text in said.items() if text}
 
 
 def _given(job: dict[str, Any]) -> dict[str, Any]:
@@ -102,9 +145,10 @@ def _given(job: dict[str, Any]) -> dict[str, Any]:
         "memory": _number(int, wanted.get("MEMORY", container.get("memory"))),
         "gpu": _number(int, wanted.get("GPU", 0)),
         "image": container.get("image"),
-        "host": container.get("instanceType") or _node(job),
+        "instance": container.get("instanceType"),
+        "host": _node(job),
         "queue": job.get("jobQueue", "").rpartition("/")[2],
-        "platform": next(iter(job.get("platformCapabilities", ())), None),
+        "platform": _platform(job),
     }
     return {name: value for name, value in found.items() if value not in (None, "")}
 
@@ -118,6 +162,12 @@ def _of_pod(container: dict[str, Any]) -> dict[str, Any]:
         **({"MEMORY": memory} if memory.isdigit() else {}),
         "GPU": found.get("nvidia.com/gpu", 0),
     }
+
+
+def _platform(job: dict[str, Any]) -> str | None:
+    if "eksProperties" in job:
+        return "EKS"
+    return next(iter(job.get("platformCapabilities", ())), None)
 
 
 def _node(job: dict[str, Any]) -> str | None:
@@ -138,6 +188,18 @@ def _seconds(milliseconds: Any) -> float | None:
     return milliseconds / 1000 if milliseconds else None
 
 
+def _console(region: str) -> str:
+    return next(url for prefix, url in _CONSOLES.items() if region.startswith(prefix))
+
+
 def _url(job_id: str, region: str) -> str:
-    console = next(url for prefix, url in _CONSOLES.items() if region.startswith(prefix))
-    return f"{console}/batch/home?region={region}#jobs/detail/{job_id}"
+    return f"{_console(region)}/batch/home?region={region}#jobs/detail/{job_id}"
+
+
+def _log_url(group: str, stream: str, region: str) -> str:
+    if not stream:
+        return ""
+    # In this address the console wants everything quoted twice, with another sign.
+    names = [quote(quote(name, safe=""), safe="").replace("%", "$") for name in (group, stream)]
+    place = "#logsV2:log-groups/log-group/{}/log-events/{}".format(*names)
+    return f"{_console(region)}/cloudwatch/home?region={region}{place}"

@@ -15,6 +15,7 @@ from typing import Any
 
 from nbbatch.backends.local.supervise import processes
 from nbbatch.backends.local.supervise.record import (
+    ATTEMPT_STATES,
     LOCK_FILE,
     STATE_FILE,
     STOP_FILE,
@@ -22,7 +23,7 @@ from nbbatch.backends.local.supervise.record import (
     log_name,
     node_folder,
 )
-from nbbatch.facts import Loss, State, Status
+from nbbatch.facts import Loss, State, Status, Stay
 
 #: What the kernel knew when it started the job; nothing secret.
 _LAUNCH_FILE = "launch.json"
@@ -180,6 +181,8 @@ class JobFolder:
             given=self._given(),
             log=str(self._log(facts)),
             nodes=tuple(node.seen(final=state.final) for node in self._nodes()),
+            stays=tuple(_stays(facts)),
+            endings=dict(_endings(facts)),
         )
 
     def _given(self) -> Mapping[str, Any]:
@@ -191,6 +194,24 @@ class JobFolder:
             return dict(json.loads((self.path / _LAUNCH_FILE).read_bytes()))
         except (OSError, ValueError):
             return {}
+
+
+def _stays(facts: Mapping[str, Any]) -> Iterator[Stay]:
+    last = facts.get("attempt", 1)
+    for state in (State.SUBMITTED, State.PENDING):
+        if since := facts.get(f"{state.lower()}_at"):
+            yield Stay(state, 1, since)
+    for attempt in range(1, last + 1):
+        for state in map(State, ATTEMPT_STATES):
+            name = f"{state.lower()}_at"
+            if since := facts.get(name if attempt == last else f"{name}.{attempt}"):
+                yield Stay(state, attempt, since)
+
+
+def _endings(facts: Mapping[str, Any]) -> Iterator[tuple[int, str]]:
+    for attempt in range(1, facts.get("attempt", 1)):
+        if reason := facts.get(f"reason.{attempt}"):
+            yield attempt, reason
 
 
 class _NodeFolder(JobFolder):

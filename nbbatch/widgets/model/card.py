@@ -14,7 +14,7 @@ from nbbatch.widgets.model.parts import Parts, nodes_text
 from nbbatch.widgets.model.resources import MAX_FIELD, asked, given, place
 from nbbatch.widgets.model.states import look
 from nbbatch.widgets.model.texts import clip, duration, number
-from nbbatch.widgets.model.timeline import Earlier, Step, steps, times
+from nbbatch.widgets.model.timeline import Earlier, Step, steps, steps_before, times
 
 __all__ = ["CardModel", "card_model"]
 
@@ -40,6 +40,8 @@ class CardModel:
         How many of a multi-node job's nodes are in which state.
     place
         Where it runs: host, image and whatever else the backend told.
+    url, log_url
+        Pages that show the job, and its container's own log; ``""`` where there are none.
     earlier
         The attempts before the current one.
     bars
@@ -74,6 +76,7 @@ class CardModel:
     outcome: str
     done: bool
     url: str
+    log_url: str = ""
     earlier: tuple[Earlier, ...] = ()
     bars: tuple[Bar, ...] = ()
     parts: Parts | None = None
@@ -111,8 +114,14 @@ def card_model(facts: JobFacts, now: float) -> CardModel:
         message=clip(" ".join(plain(facts.message).split()), MAX_MESSAGE),
         outcome=facts.outcome,
         done=facts.done,
-        url=facts.url if facts.url.startswith(("https://", "http://")) else "",
+        url=_link(facts.url),
+        log_url=_link(facts.log_url),
+        earlier=steps_before(facts),
     )
+
+
+def _link(url: str) -> str:
+    return url if url.startswith(("https://", "http://")) else ""
 
 
 def _until(facts: JobFacts, now: float) -> float | None:

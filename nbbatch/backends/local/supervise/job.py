@@ -52,6 +52,8 @@ class Job:
             tried = self._attempt(number)
             if number == self._plan.attempts or not self._again(tried):
                 ending = tried
+            else:
+                self._record.begin(number + 1, tried.reason)
         state = "FAILED" if ending.loss else "SUCCEEDED"
         loss = ending.loss or None
         self._note(state, reason=ending.reason, loss=loss, exit_code=ending.code)
@@ -63,7 +65,7 @@ class Job:
         from . import waiting
 
         self._stop.listen()
-        self._note("PENDING")
+        self._note("PENDING", reason=waiting.words(self._plan.after))
         reason = waiting.wait(self._plan.after, self._stop)
         return Ending("unknown", reason, None, final=True) if reason else None
 
@@ -73,7 +75,7 @@ class Job:
     def _attempt(self, number: int) -> Ending:
         if self._stop.reason():
             return Ending("cancelled", self._stop.reason(), None, final=True)
-        self._note("RUNNABLE", attempt=number)
+        self._note("RUNNABLE", attempt=number, reason="")
         if self._plan.nodes > 1:
             return self._attempt_on_nodes(number)
         attempt = Attempt(self._plan, number, self._stop)

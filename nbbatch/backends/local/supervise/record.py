@@ -5,6 +5,8 @@ import time
 
 STATE_FILE = "state.json"
 STOP_FILE = "stop"
+#: The states that each attempt comes through, in their order.
+ATTEMPT_STATES = ("RUNNABLE", "STARTING", "RUNNING")
 LOCK_FILE = "lock"
 #: The descriptor on which a supervisor inherits the lock that shows that it lives.
 LOCK_FD = 3
@@ -23,7 +25,8 @@ def node_folder(folder: str, node: int) -> str:
 class Record:
     """What is known about one job, kept on disk.
 
-    Every state leaves its time behind as ``<state>_at``.
+    Every state leaves its time behind as ``<state>_at``; those of an attempt before the last as
+    ``<state>_at.<attempt>``, with the reason of its end as ``reason.<attempt>``.
 
     Parameters
     ----------
@@ -48,6 +51,14 @@ class Record:
         self.facts.update(facts, state=state)
         self.facts[f"{state.lower()}_at"] = round(time.time(), 6)
         self._write(encode(self.facts).encode())
+
+    def begin(self, attempt: int, reason: str) -> None:
+        """Set apart what is known of the attempts before, the last of which ended so."""
+        for state in ATTEMPT_STATES:
+            name = f"{state.lower()}_at"
+            if name in self.facts:
+                self.facts[f"{name}.{attempt - 1}"] = self.facts.pop(name)
+        self.facts[f"reason.{attempt - 1}"] = reason
 
     def _write(self, data: bytes) -> None:
         pending = f"{self._path}.{os.getpid()}"

@@ -14,6 +14,8 @@ from .stop import Stop
 
 #: Seconds between two looks at the other jobs, at first and at most.
 _LOOK, _LOOK_MOST = 0.05, 1.0
+#: Jobs that are named.
+_NAMED = 3
 
 
 def wait(folders: "list[str]", stop: Stop) -> str:
@@ -35,6 +37,14 @@ def wait(folders: "list[str]", stop: Stop) -> str:
             time.sleep(pause)
             pause = min(pause * 1.2, _LOOK_MOST)
     return ""
+
+
+def words(folders: "list[str]") -> str:
+    """Say in a few words what is waited for."""
+    names = ", ".join(os.path.basename(folder) for folder in folders[:_NAMED])
+    if len(folders) > _NAMED:
+        names += f" and {len(folders) - _NAMED} more"
+    return f"it waits for {names} to succeed"
 
 
 def _word(folder: str) -> str:
