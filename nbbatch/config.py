@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nbbatch import metaflow
+from nbbatch import metaflow, prices
 from nbbatch.errors import ConfigurationError
 from nbbatch.options import option_named, table
 
@@ -33,6 +33,7 @@ _VARIABLES: dict[str, tuple[str, ...]] = {
     "s3_root": ("NBBATCH_S3_ROOT", "METAFLOW_DATASTORE_SYSROOT_S3"),
     "region": ("NBBATCH_REGION", "AWS_REGION", "AWS_DEFAULT_REGION"),
     "profile": ("NBBATCH_AWS_PROFILE", "AWS_PROFILE"),
+    "prices": ("NBBATCH_PRICES",),
     "endpoint_url": ("NBBATCH_ENDPOINT_URL", "METAFLOW_S3_ENDPOINT_URL"),
     "registry": (
         "NBBATCH_REGISTRY",
@@ -57,6 +58,9 @@ class Settings:
         Where nbbatch keeps its own files on this machine.
     registry
         Stands before the name of an image that names no registry; ``aws`` only.
+    prices
+        What an hour costs, for the card: ``vcpu``, ``memory`` (a GB), ``gpu``, whole instances by
+        the names of their types, and the ``currency``. See `nbbatch.prices`.
     defaults
         Options by name, checked.
     sources
@@ -70,6 +74,7 @@ class Settings:
     profile: str | None = None
     endpoint_url: str | None = None
     registry: str | None = None
+    prices: Mapping[str, Any] = field(default_factory=dict)
     defaults: Mapping[str, Any] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)
 
@@ -108,6 +113,7 @@ def configured(arguments: Mapping[str, Any], environ: Mapping[str, str]) -> Sett
         profile=found.text("profile"),
         endpoint_url=found.text("endpoint_url"),
         registry=found.text("registry"),
+        prices=found.prices(),
         defaults=found.options(),
         sources=found.sources,
     )
@@ -191,6 +197,10 @@ class _Found:
     def text(self, name: str) -> str | None:
         value = self._take(name)
         return None if value is None else str(value)
+
+    def prices(self) -> dict[str, Any]:
+        value = self._take("prices")
+        return {} if value is None else prices.checked(value, self.sources["prices"])
 
     def options(self) -> dict[str, Any]:
         values: dict[str, Any] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from nbbatch import prices
 from nbbatch.facts import JobFacts
 from nbbatch.options import table
 from nbbatch.session import current_session
@@ -40,6 +41,7 @@ def describe_settings() -> str:
     settings = current_session().settings
     rows: list[tuple[str, object]] = [("backend", settings.backend), ("home", settings.home)]
     rows += [(name, getattr(settings, name)) for name in ("s3_root", "region", "profile")]
+    rows.append(("prices", prices.words(settings.prices)))
     rows += [(option.name, settings.defaults.get(option.name)) for option in table()]
     return "\n".join(
         f"{name:<16} {value}  ({settings.sources.get(name, 'default')})"

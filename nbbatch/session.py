@@ -53,6 +53,8 @@ class Session:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.backend = _backend(settings)
+        # Nobody pays for a job on this machine.
+        self._prices = {} if self.backend.name == "local" else settings.prices
         self._secret = config.secret(settings.home)
         self._registry = Registry(settings.home / "jobs")
         self._watcher = Watcher(self.backend)
@@ -129,7 +131,7 @@ class Session:
         return [self._facts(record, known.get(record.batch_job_id)) for record in records]
 
     def _facts(self, record: Record, status: Status | None) -> JobFacts:
-        facts = first_facts(record, self.backend.name)
+        facts = first_facts(record, self.backend.name, self._prices)
         if record.outcome:
             state = State.SUCCEEDED if record.outcome == "ok" else State.FAILED
             return replace(
@@ -167,7 +169,7 @@ class Session:
             place=self.backend.store.url,
             submitted_at=time.time(),
             attempts=options.retries + 1,
-            asked=options.asked(),
+            asked={**options.asked(), "timeout": options.timeout},
             catch=options.catch,
             print_exception=options.print_exception,
             nodes=options.nodes,
@@ -248,7 +250,7 @@ class Session:
             self.backend.store.delete([keys.input_(record.id), *map(keys.blob, blobs)])
 
     def _job(self, record: Record, key: bytes, observer: Observer | None) -> Job[Any]:
-        facts = first_facts(record, self.backend.name)
+        facts = first_facts(record, self.backend.name, self._prices)
         known = self._known
         count, before = record.nodes, record.before
         tracker = Tracker(self.backend.store, key, facts, known, nodes=count, before=before)
@@ -306,7 +308,10 @@ def configure(**settings: Any) -> Settings:
     ----------
     settings
         ``backend``, ``s3_root``, ``region``, ``profile``, ``endpoint_url``, ``registry``,
-        ``home``, and any option (``image``, ``queue``, ...). None takes a setting back.
+        ``home``, ``prices`` (what an hour costs: ``{"vcpu": 0.04, "memory": 0.0045, "gpu": 0.5,
+        "p3.2xlarge": 3.06, "currency": "USD"}``, memory by the GB; the card of a job on AWS
+        then counts what it costs), and any option (``image``, ``queue``, ...). None takes a
+        setting back.
 
     Raises
     ------

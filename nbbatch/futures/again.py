@@ -71,9 +71,8 @@ class Again:
         if larger is None:
             return None
         options = replace(larger, retries=record.attempts - before - 1, depends_on=None)
-        new = replace(
-            record, before=before, asked=options.asked(), options=kept(options), batch_job_id=""
-        )
+        asked = {**record.asked, **options.asked()}
+        new = replace(record, before=before, asked=asked, options=kept(options), batch_job_id="")
         claim = keys.again(record.id, before + 1)
         if not self._backend.store.put(claim, [b""], if_absent=True):
             elsewhere = self._started_elsewhere(record.id, before)

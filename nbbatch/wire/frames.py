@@ -9,7 +9,10 @@ A frame is a dict of plain JSON values with ``kind`` and ``t`` (seconds since th
 ``clear``      ``wait``: clear the outputs so far (before the next one, if true)
 ``error``      ``ename``, ``evalue``, ``traceback`` (lines): the code raised
 ``started``    ``given``: host, Python, limits, GPUs, as seen from inside
-``usage``      ``cpu`` (cores), ``memory``, ``memory_limit``, ``disk`` (bytes), ``gpus``
+``place``      ``given``: instance, zone, ... as far as the machine tells, some time later;
+               ``starting_at`` (seconds since the epoch), where it knows when it was to start
+``usage``      ``cpu`` (cores), ``memory``, ``memory_limit``, ``disk``, ``disk_limit`` (bytes),
+               ``gpus``
 ``notice``     ``text``: something nbbatch itself has to say (a signal came, a value stays)
 ``end``        ``status``: the outcome is written; nothing follows
 =============  ==========================================================================

@@ -59,10 +59,10 @@ def test_a_running_job_says_what_it_got_and_uses() -> None:
     assert model.peak == "2 cores, 5 GB"
     assert model.until is None
     assert model.usage == (
-        Meter("CPU", "1.9 of 2 cores", 0.96),
-        Meter("Memory", "3 of 16 GB", 0.1875),
-        Meter("A10G", "87 %", 0.874),
-        Meter("GPU memory", "10 of 24 GB", 0.4167),
+        Meter("CPU", "1.9 of 2 cores", 0.96, "2 of 2 cores", 0.98, (), "2 cores"),
+        Meter("Memory", "3 of 16 GB", 0.1875, "5 of 16 GB", 0.3125, (), "16 GB"),
+        Meter("A10G", "87 %", 0.874, "87 %", 0.874, (), "100 %"),
+        Meter("GPU memory", "10 of 24 GB", 0.4167, "10 of 24 GB", 0.4167, (), "24 GB"),
     )
 
 

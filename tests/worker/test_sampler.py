@@ -139,7 +139,7 @@ def test_processes_are_added_up(family, tmp_path):
 
     assert [pid, child] == processes.tree(pid)
     assert 64 * MIB < said["memory"] < 256 * MIB
-    assert {"cpu", "memory", "memory_limit", "disk", "gpus"} == set(said)
+    assert {"cpu", "memory", "memory_limit", "disk", "disk_limit", "gpus"} == set(said)
 
 
 def test_cpu_time_of_ended_children_counts(tmp_path):

@@ -12,6 +12,8 @@ from typing import Any
 
 from nbbatch.options import IN_DEFINITION, Options
 
+#: Where local jobs run, in a word.
+HERE = "this machine"
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 #: Options that mean nothing to a process; those that say where a job runs, and secrets, do.
 _NOT_HERE = (
@@ -58,6 +60,7 @@ def given(options: Options, environ: Mapping[str, str]) -> dict[str, Any]:
         "gpu": min(options.gpu, len(gpus(environ))),
         "memory": min(options.memory, memory() or options.memory),
         "host": platform.node(),
+        "platform": HERE,
     }
     if not limits_memory():
         facts["note"] = f"memory is not limited on {platform.system()}"

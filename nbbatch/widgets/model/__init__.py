@@ -9,6 +9,8 @@ line all draw one `CardModel`.
 `timeline`    the way through the states, with times
 `resources`   asked for, given, and where
 `meters`      use, peaks, charts
+`cost`        what it cost so far
+`advice`      what to ask for the next time
 `parts`       nodes and children
 `bars`        progress that the job reports
 `texts`       figures as people write them

@@ -8,12 +8,14 @@ from typing import Any
 
 from nbbatch.facts import JobFacts
 from nbbatch.widgets.log import plain
+from nbbatch.widgets.model.advice import advice
 from nbbatch.widgets.model.bars import Bar
+from nbbatch.widgets.model.cost import cost_text
 from nbbatch.widgets.model.meters import Meter, meters, peak_text
 from nbbatch.widgets.model.parts import Parts, nodes_text
-from nbbatch.widgets.model.resources import MAX_FIELD, asked, given, place
+from nbbatch.widgets.model.resources import MAX_FIELD, asked, details, given, place
 from nbbatch.widgets.model.states import look
-from nbbatch.widgets.model.texts import clip, duration, number
+from nbbatch.widgets.model.texts import clip, duration
 from nbbatch.widgets.model.timeline import Earlier, Step, steps, steps_before, times
 
 __all__ = ["CardModel", "card_model"]
@@ -39,7 +41,9 @@ class CardModel:
     nodes
         How many of a multi-node job's nodes are in which state.
     place
-        Where it runs: host, image and whatever else the backend told.
+        Where it runs, in one line: platform, instance, host, zone, queue.
+    details
+        All that is known of that, as rows of a label and a text.
     url, log_url
         Pages that show the job, and its container's own log; ``""`` where there are none.
     earlier
@@ -77,6 +81,7 @@ class CardModel:
     done: bool
     url: str
     log_url: str = ""
+    details: tuple[tuple[str, str], ...] = ()
     earlier: tuple[Earlier, ...] = ()
     bars: tuple[Bar, ...] = ()
     parts: Parts | None = None
@@ -109,14 +114,17 @@ def card_model(facts: JobFacts, now: float) -> CardModel:
         given=given(facts.asked, facts.given),
         nodes=nodes_text(facts.nodes),
         place=place(facts.given, facts.backend),
-        usage=meters(facts.usage, number(facts.given.get("cpu"))),
+        usage=meters(facts),
         peak=peak_text(facts.peak),
         message=clip(" ".join(plain(facts.message).split()), MAX_MESSAGE),
         outcome=facts.outcome,
         done=facts.done,
         url=_link(facts.url),
         log_url=_link(facts.log_url),
+        details=details(facts.given),
         earlier=steps_before(facts),
+        cost=cost_text(facts, now if until is None else until),
+        advice=advice(facts),
     )
 
 

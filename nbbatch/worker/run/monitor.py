@@ -69,11 +69,13 @@ class Monitor:
             return self._ended_waiting()
         self._fork()
         # Late: by now the job itself is on its way.
-        from nbbatch.worker.run import spot
+        from nbbatch.worker.run import spot, whereabouts
         from nbbatch.worker.sampling import sampler
 
         self._spot = spot.Watch(os.environ)
         self._spot.start()
+        self._search = whereabouts.Search(os.environ)
+        self._search.start()
         self._sampler = sampler.Sampler(self._child)
         self._story.add(frame("started", given=sampler.host_facts()))
         self._next_sample = time.monotonic() + SAMPLE / 4
@@ -173,6 +175,10 @@ class Monitor:
         text = f"the spot instance is to be reclaimed at {self._spot_time}"
         self._story.add(frame("notice", text=text))
 
+    def _tell_place(self) -> None:
+        for item in self._search.take():
+            self._story.add(item)
+
     def _kill(self, number: int) -> None:
         try:
             os.kill(self._child, number)
@@ -202,6 +208,7 @@ class Monitor:
             self._terminate()
         if self._spot.time != self._spot_time:
             self._note_spot()
+        self._tell_place()
         self._heed_peers()
         if self._deadline and now >= self._deadline:
             self._kill(signal.SIGKILL)
@@ -230,6 +237,7 @@ class Monitor:
                 break
         for tee in self._tees:
             tee.end()
+        self._tell_place()
 
     def _read_control(self, data: bytes) -> None:
         for message in self._messages.feed(data):

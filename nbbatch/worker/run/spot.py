@@ -12,36 +12,22 @@ import json
 import os
 import threading
 import time
-from typing import Mapping, Tuple, Type
+from typing import Mapping
 
 from nbbatch.wire import keys
+from nbbatch.worker.run.metadata import OK, Instance, failures, on_fargate, on_instance
 
 #: Seconds between two questions; the first one comes after as many.
 POLL = 5.0
-#: Seconds for one answer: the metadata is on the machine itself.
-_PATIENCE = 1.0
 #: How often the metadata may fail to answer at first: a container may not reach them at all.
 _TRIES = 2
 #: Seconds that Fargate gives a container between SIGTERM and SIGKILL, unless it says more.
 _FARGATE_GRACE = 30
-_OK, _UNAUTHORIZED = 200, 401
-_INSTANCE = "http://169.254.169.254"
-
-
-def on_fargate(environ: Mapping[str, str]) -> bool:
-    """Tell whether the container runs on Fargate."""
-    return environ.get("AWS_EXECUTION_ENV", "") == "AWS_ECS_FARGATE"
-
-
-def _worth_asking(environ: Mapping[str, str]) -> bool:
-    disabled = environ.get("AWS_EC2_METADATA_DISABLED", "").lower() == "true"
-    in_batch = environ.get(keys.ENV_BATCH_CE, "") not in ("", keys.LOCAL)
-    return in_batch and not disabled and not on_fargate(environ)
 
 
 def noticed(environ: Mapping[str, str]) -> bool:
     """Tell whether this instance is known to be taken away."""
-    return _worth_asking(environ) and os.path.exists(keys.spot_notice(environ))
+    return on_instance(environ) and os.path.exists(keys.spot_notice(environ))
 
 
 def note_fargate(environ: Mapping[str, str]) -> None:
@@ -68,13 +54,12 @@ class Watch:
     def __init__(self, environ: Mapping[str, str], poll: float = POLL) -> None:
         self._environ = environ
         self._poll = poll
-        self._base = environ.get("AWS_EC2_METADATA_SERVICE_ENDPOINT") or _INSTANCE
-        self._token = ""
+        self._instance = Instance(environ)
         self.time = ""
 
     def start(self) -> None:
         """Begin to ask, unless this is no instance of EC2."""
-        if not _worth_asking(self._environ):
+        if not on_instance(self._environ):
             return
         # Left by an earlier job, where the folder is the instance's own.
         with contextlib.suppress(OSError):
@@ -86,9 +71,9 @@ class Watch:
         if not self._is_spot():
             return
         while not self.time:
-            with contextlib.suppress(*_failures(), ValueError, KeyError):
-                status, text = self._get("meta-data/spot/instance-action")
-                if status == _OK:
+            with contextlib.suppress(*failures(), ValueError, KeyError):
+                status, text = self._instance.get("meta-data/spot/instance-action")
+                if status == OK:
                     found = str(json.loads(text)["time"])
                     _write(keys.spot_notice(self._environ), found)
                     self.time = found
@@ -98,40 +83,10 @@ class Watch:
     def _is_spot(self) -> bool:
         for _ in range(_TRIES):
             time.sleep(self._poll)
-            with contextlib.suppress(*_failures()):
-                status, text = self._get("meta-data/instance-life-cycle")
-                return status == _OK and text.strip() == "spot"
+            with contextlib.suppress(*failures()):
+                status, text = self._instance.get("meta-data/instance-life-cycle")
+                return status == OK and text.strip() == "spot"
         return False
-
-    def _get(self, path: str) -> Tuple[int, str]:
-        if not self._token:
-            life = {"X-aws-ec2-metadata-token-ttl-seconds": "21600"}
-            status, token = self._ask("PUT", "api/token", life)
-            if status != _OK:
-                raise OSError(f"no token: HTTP {status}")
-            self._token = token
-        status, text = self._ask("GET", path, {"X-aws-ec2-metadata-token": self._token})
-        if status == _UNAUTHORIZED:
-            self._token = ""
-        return status, text
-
-    def _ask(self, method: str, path: str, headers: Mapping[str, str]) -> Tuple[int, str]:
-        from nbbatch.worker.stores.net import connect
-
-        connection = connect(self._base.rstrip("/"), _PATIENCE, direct=True).connection
-        try:
-            connection.request(method, f"/latest/{path}", headers=dict(headers))
-            reply = connection.getresponse()
-            return reply.status, reply.read().decode("utf-8", "replace")
-        finally:
-            connection.close()
-
-
-def _failures() -> Tuple[Type[Exception], ...]:
-    # Loaded only where it is asked: most jobs never do.
-    import http.client
-
-    return OSError, http.client.HTTPException
 
 
 def _write(path: str, text: str) -> None:

@@ -36,7 +36,7 @@ class Sampler:
         self._limit = _limit(self._cgroup)
         self._gpus = Gpus()
         self._kills = self._kills_so_far()
-        self._disk = _used_disk()
+        self._disk, self._room = _disk()
         self._last = (time.monotonic(), self._read()[1])
 
     def sample(self) -> dict[str, Any]:
@@ -47,7 +47,8 @@ class Sampler:
         dict
             ``cpu`` (cores used since the last sample), ``memory`` and ``memory_limit`` (bytes),
             ``disk`` (bytes by which the file system of the temporary directory filled up since
-            the start: whether the job's files fit), ``gpus``.
+            the start: whether the job's files fit), ``disk_limit`` (bytes that were free there at
+            the start: what it may fill), ``gpus``.
         """
         memory, seconds = self._read()
         now = time.monotonic()
@@ -57,7 +58,8 @@ class Sampler:
             "cpu": round(max(0.0, seconds - before) / max(now - then, 1e-3), 3),
             "memory": memory,
             "memory_limit": self._limit,
-            "disk": max(0, _used_disk() - self._disk),
+            "disk": max(0, _disk()[0] - self._disk),
+            "disk_limit": self._room,
             "gpus": self._gpus.sample(),
         }
 
@@ -87,7 +89,7 @@ def host_facts() -> dict[str, Any]:
     Returns
     -------
     dict
-        ``python``, ``platform``, ``host``, ``cpu`` (cores), ``memory`` (MiB: the limit, or all
+        ``python``, ``system``, ``host``, ``cpu`` (cores), ``memory`` (MiB: the limit, or all
         that the machine has), ``gpus`` (their names).
     """
     cgroup = own_cgroup()
@@ -95,7 +97,7 @@ def host_facts() -> dict[str, Any]:
     system = os.uname()
     return {
         "python": ".".join(map(str, sys.version_info[:3])),
-        "platform": f"{system.sysname} {system.machine}",
+        "system": f"{system.sysname} {system.machine}",
         "host": system.nodename,
         "cpu": _cores(cgroup),
         "memory": memory >> 20 if memory else None,
@@ -146,10 +148,12 @@ def _machine_memory() -> int | None:
         return None
 
 
-def _used_disk() -> int:
+def _disk() -> tuple[int, int | None]:
+    """Return the bytes that are used and free where temporary files go; None where it can't say."""
     try:
         # What tempfile.gettempdir() would say, without the cost of importing tempfile.
         space = os.statvfs(os.environ.get("TMPDIR") or "/tmp")
     except OSError:
-        return 0
-    return (space.f_blocks - space.f_bfree) * space.f_frsize
+        return 0, None
+    used = (space.f_blocks - space.f_bfree) * space.f_frsize
+    return used, space.f_bavail * space.f_frsize or None
