@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from nbbatch.bars import progress as progress
     from nbbatch.decorators import AWSBatchConfig as AWSBatchConfig
     from nbbatch.decorators import batch as batch
     from nbbatch.decorators import catch as catch
@@ -39,6 +40,7 @@ __all__ = [
     "environment",
     "jobs",
     "parallel",
+    "progress",
     "resources",
     "retry",
     "secrets",
@@ -58,6 +60,7 @@ _HOMES = {
     "environment": "nbbatch.decorators",
     "jobs": "nbbatch.session",
     "parallel": "nbbatch.decorators",
+    "progress": "nbbatch.bars",
     "resources": "nbbatch.decorators",
     "retry": "nbbatch.decorators",
     "secrets": "nbbatch.decorators",

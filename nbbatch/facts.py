@@ -13,6 +13,7 @@ from enum import Enum
 from typing import Any
 
 __all__ = [
+    "LOOPS",
     "SAMPLES",
     "Finding",
     "Gpu",
@@ -29,6 +30,8 @@ __all__ = [
 ]
 
 
+#: Loops of a job whose progress is kept.
+LOOPS = 20
 #: Samples that are kept of a job, however long it runs.
 SAMPLES = 120
 
@@ -177,7 +180,10 @@ class Progress:
     done, total
         In `unit`; `total` is None where the end is not known.
     started_at, at
-        When it began, and when it said this: seconds since the epoch.
+        When it began, and when it said this, or ended: seconds since the epoch.
+    rate
+        How much is done in a second: of late, or all in all once it is over. None while that is
+        not known.
     closed
         Whether the loop is over.
     """
@@ -189,6 +195,7 @@ class Progress:
     unit: str
     started_at: float
     at: float
+    rate: float | None = None
     closed: bool = False
 
 
@@ -203,6 +210,7 @@ class NodeFacts:
     message: str = ""
     usage: Usage | None = None
     peak: Usage | None = None
+    progress: tuple[Progress, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -229,7 +237,7 @@ class JobFacts:
     samples
         What the current attempt used over time, thinned out to `SAMPLES` at most.
     progress
-        Of the current attempt's loops that tell, the newest last.
+        Of the current attempt's loops that tell, the newest last; `LOOPS` at most.
     log_url
         A page that shows the container's own log, where there is one.
     prices

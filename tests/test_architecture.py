@@ -18,6 +18,7 @@ BELOW = {
     "options": {"errors"},
     "wire": {"errors"},
     "inside": {"errors", "wire"},
+    "bars": {"errors", "wire"},
     "worker": {"errors", "wire"},
     "metaflow": {"errors"},
     "prices": {"errors"},

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from nbbatch.facts import Gpu, JobFacts, NodeFacts, State, Status, Usage
 from nbbatch.futures.labels import MAIN
+from nbbatch.futures.loops import of_nodes, progressed
 from nbbatch.futures.registry import Record
 from nbbatch.wire import spec
 from nbbatch.wire.frames import Frame
@@ -28,7 +29,7 @@ def _started(facts: F, item: Frame) -> F:
     given = {**item["given"], **facts.given}
     now: dict[str, Any] = {"state": State.RUNNING, "started_at": item["t"], "stopped_at": None}
     # What an attempt before used is not what this one uses.
-    return replace(facts, given=given, message="", usage=None, **now)
+    return replace(facts, given=given, message="", usage=None, progress=(), **now)
 
 
 def _placed(facts: F, item: Frame) -> F:
@@ -87,6 +88,7 @@ _CHANGES: Mapping[str, Callable[[Any, Frame], Any]] = {
     "place": _placed,
     "usage": _used,
     "notice": _noticed,
+    "progress": progressed,
     "end": _ended,
 }
 
@@ -132,6 +134,7 @@ def joined(facts: JobFacts, nodes: tuple[NodeFacts, ...]) -> JobFacts:
         message=main.message or facts.message,
         usage=fullest(node.usage for node in nodes),
         peak=fullest(node.peak for node in nodes),
+        progress=of_nodes([node.progress for node in nodes]),
     )
 
 

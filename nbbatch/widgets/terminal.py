@@ -161,7 +161,7 @@ class TerminalView:
         # Whole seconds: tenths would redraw the line at every tick.
         elapsed = model.elapsed if "." not in model.elapsed else model.elapsed.split(".")[0] + " s"
         use = (f"{meter.name} {meter.text}" for meter in model.usage[:3])
-        parts = [f"{model.mark} {model.word}", model.name, elapsed, *use]
+        parts = [f"{model.mark} {model.word}", model.name, elapsed, *_moving(model), *use]
         if not model.usage and model.message:
             parts.append(model.message)
         return _cut(_fitting(" · ".join(parts), self._out), shutil.get_terminal_size().columns - 1)
@@ -185,6 +185,12 @@ class TerminalView:
         if not self._coloured or not colour:
             return text
         return f"\x1b[{colour}m{text[:head]}\x1b[0m{text[head:]}"
+
+
+def _moving(model: CardModel) -> list[str]:
+    """Return how far the job's first loop has come, if one is running."""
+    bar = next((bar for bar in model.bars if not bar.closed), None)
+    return [f"{bar.label}: {bar.text}" if bar.label else bar.text] if bar else []
 
 
 def _is_terminal(stream: TextIO) -> bool:

@@ -13,6 +13,9 @@ A frame is a dict of plain JSON values with ``kind`` and ``t`` (seconds since th
                ``starting_at`` (seconds since the epoch), where it knows when it was to start
 ``usage``      ``cpu`` (cores), ``memory``, ``memory_limit``, ``disk``, ``disk_limit`` (bytes),
                ``gpus``
+``progress``   ``id``, ``label``, ``done``, ``total`` (or None), ``unit``, ``rate`` (per second or
+               None), ``started``, ``ended`` (or None), ``closed``; ``gone`` where it is not to be
+               shown any more
 ``notice``     ``text``: something nbbatch itself has to say (a signal came, a value stays)
 ``end``        ``status``: the outcome is written; nothing follows
 =============  ==========================================================================

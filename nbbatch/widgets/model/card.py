@@ -6,10 +6,10 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from nbbatch.facts import JobFacts
+from nbbatch.facts import JobFacts, State
 from nbbatch.widgets.log import plain
 from nbbatch.widgets.model.advice import advice
-from nbbatch.widgets.model.bars import Bar
+from nbbatch.widgets.model.bars import Bar, bars, more_bars
 from nbbatch.widgets.model.cost import cost_text
 from nbbatch.widgets.model.meters import Meter, meters, peak_text
 from nbbatch.widgets.model.parts import Parts, nodes_text
@@ -50,6 +50,8 @@ class CardModel:
         The attempts before the current one.
     bars
         Progress that the job's own code reports.
+    more_bars
+        How many bars there are beyond those, if any.
     parts
         Its nodes, or the children of an array; None where there is but one.
     cost
@@ -84,6 +86,7 @@ class CardModel:
     details: tuple[tuple[str, str], ...] = ()
     earlier: tuple[Earlier, ...] = ()
     bars: tuple[Bar, ...] = ()
+    more_bars: str = ""
     parts: Parts | None = None
     cost: str = ""
     advice: str = ""
@@ -125,6 +128,8 @@ def card_model(facts: JobFacts, now: float) -> CardModel:
         earlier=steps_before(facts),
         cost=cost_text(facts, now if until is None else until),
         advice=advice(facts),
+        bars=bars(facts.progress, over=until is not None or facts.state is not State.RUNNING),
+        more_bars=more_bars(facts.progress),
     )
 
 

@@ -32,7 +32,7 @@ export default () => {
       const top = head(asker(model, hint));
       const log_ = pane(log);
       const parts = [top, way(), { element: message, draw: (card) => say(message, card.message) },
-        resources(), meters(), log_];
+        bars(), resources(), meters(), log_];
       const root = h("section", { className: "nbb" }, ...parts.map((part) => part.element), note);
       let gone = false;
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 #: The zip's own ``__main__``.
 _MAIN = "worker/boot/start.py"
 #: Of the package itself, besides the folders that travel whole.
-_MODULES = ("__init__", "errors", "inside")
+_MODULES = ("__init__", "bars", "errors", "inside")
 _FOLDERS = ("decorators", "options", "wire", "worker")
 #: The oldest date that a zip can hold: the content alone makes the hash.
 _DATE = (1980, 1, 1, 0, 0, 0)

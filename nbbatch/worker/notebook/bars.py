@@ -1,0 +1,295 @@
+"""How far the job's loops have come, told a few times a second, whatever they do.
+
+A loop only writes into its `Bar`, since it may turn a million times a second. A thread looks at
+the bars from time to time while one is open, so that the last state is told even of a loop that
+got stuck right after it. In processes that the user's code forks nothing is told: two processes
+can't share the pipe of frames.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+import time
+from typing import Any, Callable, Dict, List, Optional, Tuple
+
+from nbbatch.wire.frames import Frame, frame
+
+#: Seconds between two looks; of a bar that has been there for minutes, between two frames.
+PAUSE, SLOW = 0.25, 1.0
+#: Seconds of a bar's life for each second of pause, up to `SLOW`.
+_AGE = 60.0
+#: Seconds until the first look: most loops begin with a moment in which nothing is done yet.
+_FIRST = 0.05
+#: Looks without an open bar after which the thread ends.
+_QUIET = 4
+#: Bars that are told; what is over makes room for what is new.
+LIVE = 20
+#: Seconds after which an open bar is told again though it stands still: its rate falls.
+STILL = 5.0
+#: Seconds over which a rate is taken at least, and the part of a bar's life that is taken.
+_SPAN, _PART = 5.0, 0.1
+MAX_LABEL, MAX_UNIT = 200, 20
+
+
+class Bar:
+    """How far one loop has come; whoever runs the loop writes it.
+
+    Attributes
+    ----------
+    passed
+        Written by one loop alone, without a lock.
+    added
+        Written under a lock, for what comes from several threads.
+    started, ended
+        Seconds since the epoch.
+    gone
+        Whether it is to disappear, now that it is over.
+    """
+
+    def __init__(self, label: str, total: Any, unit: str, initial: float = 0) -> None:
+        self.id = ""
+        self.label = label
+        self.total = total
+        self.unit = unit
+        self.initial = self.passed = initial
+        self.added: float = 0
+        self.started = time.time()
+        self.ended: Optional[float] = None
+        self.closed = False
+        self.gone = False
+        #: Where it is among the others: bars at the same place follow each other.
+        self.place: Tuple[str, str] = ("", "")
+        self.thread = threading.get_ident()
+        self.pace = _Pace(initial)
+        self._lock = threading.Lock()
+
+    @property
+    def done(self) -> float:
+        """How far the loop has come."""
+        return self.passed + self.added
+
+    def add(self, n: float) -> None:
+        """Say that `n` more are done; from any thread."""
+        with self._lock:
+            self.added += n
+
+    def close(self, *, gone: bool = False) -> None:
+        """Say that the loop is over."""
+        # Nothing but this: it may be called by the collector of garbage, at any moment.
+        if not self.closed:
+            self.gone, self.ended = gone, time.time()
+            self.closed = True
+
+    def follow(self, other: Bar) -> None:
+        """Take the place of another one, of which the last word need not be said any more."""
+        self.id = other.id
+        self.pace.told, self.pace.told_at = other.pace.told, other.pace.told_at
+
+
+class _Pace:
+    """When a bar was told what, and how fast it goes."""
+
+    def __init__(self, initial: float = 0) -> None:
+        self.told: Optional[Frame] = None
+        self.told_at = 0.0
+        self._done = initial
+        self._moved_at: Optional[float] = None
+        self._step = self._pause = 0.0
+        self._n = self._seconds = 0.0
+
+    def due(self, state: Dict[str, Any], now: float) -> bool:
+        """Tell whether something is to be said."""
+        if self.told is None:
+            return True
+        if all(self.told.get(name) == value for name, value in state.items()):
+            return not state["closed"] and now - self.told_at >= STILL
+        pause = min(SLOW, max(PAUSE, (now - state["started"]) / _AGE))
+        # A little less: looks are not exactly `PAUSE` apart.
+        return bool(state["closed"]) or now - self.told_at >= pause - PAUSE / 2
+
+    def tell(self, state: Dict[str, Any], rate: Optional[float], now: float) -> Frame:
+        """Return the frame that says it."""
+        self.told, self.told_at = frame("progress", **state, rate=rate), now
+        return self.told
+
+    def rate(self, done: float, started: float, now: float) -> Optional[float]:
+        """Return how much is done in a second now: of late, not since the beginning."""
+        moved, since = done - self._done, started if self._moved_at is None else self._moved_at
+        if moved < 0:
+            self._n = self._seconds = 0.0
+        elif moved:
+            self._step, self._pause = moved, max(now - since, 1e-6)
+            kept = math.exp(-self._pause / (_SPAN + _PART * (now - started)))
+            self._n = self._n * kept + moved
+            self._seconds = self._seconds * kept + self._pause
+        if moved:
+            self._done, self._moved_at, since = done, now, now
+        if not self._n:
+            return None
+        rate, quiet = self._n / self._seconds, now - since
+        # It stands still: by now it would have moved at the rate that it had.
+        return min(rate, self._step / quiet) if quiet > 2 * self._pause else rate
+
+
+class Bars:
+    """The bars of this process.
+
+    Parameters
+    ----------
+    emit
+        Takes each frame; called by one thread at a time.
+    """
+
+    def __init__(self, emit: Callable[[Frame], None]) -> None:
+        self._emit: Optional[Callable[[Frame], None]] = emit
+        self._bars: Dict[str, Bar] = {}
+        self._leaving: List[Bar] = []
+        self._count = 0
+        self._lock = threading.RLock()
+        self._wake = threading.Event()
+        self._thread: Optional[threading.Thread] = None
+        os.register_at_fork(
+            before=self._before_fork, after_in_parent=self._go_on, after_in_child=self._in_child
+        )
+
+    def open(self, label: str, total: Any, unit: str, initial: float = 0) -> Bar:
+        """Begin a bar; where there is no room for it, it is one that nobody sees.
+
+        A loop in a loop takes the place of the one before it, of the same label.
+        """
+        bar = Bar(label, total, unit, initial)
+        with self._lock:
+            if self._emit is not None and self._make_room(bar):
+                self._bars[bar.id] = bar
+                self._start()
+        return bar
+
+    def _make_room(self, bar: Bar) -> bool:
+        bars = list(self._bars.values())
+        around = [b.id for b in bars if not b.closed and b.thread == bar.thread]
+        if around:
+            bar.place = (around[-1], bar.label)
+            before = [b for b in bars if b.place == bar.place and b.closed]
+            if before:
+                bar.follow(before[0])
+                return True
+        over = [b for b in bars if b.closed]
+        if len(bars) >= LIVE and not over:
+            return False
+        if len(bars) >= LIVE:
+            self._drop(over[0])
+        self._count += 1
+        bar.id = str(self._count)
+        return True
+
+    def _drop(self, bar: Bar) -> None:
+        del self._bars[bar.id]
+        if bar.pace.told is not None and not bar.pace.told["closed"]:
+            # It was said to be open.
+            self._leaving.append(bar)
+
+    def tick(self) -> bool:
+        """Say what is new; tell whether a bar is open."""
+        with self._lock:
+            leaving, self._leaving = self._leaving, []
+            bars = list(self._bars.values())
+            for bar in (*leaving, *bars):
+                self._tell(bar)
+            for bar in bars:
+                if bar.closed and bar.gone:
+                    del self._bars[bar.id]
+            return any(not bar.closed for bar in bars)
+
+    def _tell(self, bar: Bar) -> None:
+        state, now = _state(bar), time.time()
+        if bar.gone and bar.pace.told is None:
+            return
+        if self._emit is not None and bar.pace.due(state, now):
+            self._emit(bar.pace.tell(state, _rate(bar, state, now), now))
+
+    def finish(self) -> None:
+        """Say how all bars stand, and nothing from then on."""
+        self._stop()
+        with self._lock:
+            self.tick()
+            self._emit = None
+
+    def _start(self) -> None:
+        if self._thread is not None:
+            return
+        self._wake = wake = threading.Event()
+        self._thread = threading.Thread(
+            target=self._look, args=(wake,), name="nbbatch-progress", daemon=True
+        )
+        try:
+            self._thread.start()
+        # At the interpreter's end no thread starts; `finish` says how the bars stand.
+        except RuntimeError:
+            self._thread = None
+
+    def _look(self, wake: threading.Event) -> None:
+        pause, quiet = _FIRST, 0
+        while not wake.wait(pause):
+            pause = PAUSE
+            with self._lock:
+                quiet = 0 if self.tick() else quiet + 1
+                if quiet >= _QUIET:
+                    self._thread = None
+                    return
+
+    def _stop(self) -> None:
+        thread, self._thread = self._thread, None
+        self._wake.set()
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(1)
+
+    def _before_fork(self) -> None:
+        """Leave no thread that a forked child would miss."""
+        self._stop()
+
+    def _go_on(self) -> None:
+        with self._lock:
+            if self._emit is not None and any(not bar.closed for bar in self._bars.values()):
+                self._start()
+
+    def _in_child(self) -> None:
+        self._lock = threading.RLock()
+        self._emit, self._bars, self._leaving = None, {}, []
+
+
+def _state(bar: Bar) -> Dict[str, Any]:
+    closed = bar.closed  # before `done`, which is final only then
+    state = {
+        "id": bar.id,
+        "label": str(bar.label)[:MAX_LABEL],
+        "done": _number(bar.done) or 0,
+        "total": _number(bar.total),
+        "unit": str(bar.unit)[:MAX_UNIT],
+        "started": bar.started,
+        "ended": bar.ended,
+        "closed": closed,
+    }
+    return {**state, "gone": True} if closed and bar.gone else state
+
+
+def _rate(bar: Bar, state: Dict[str, Any], now: float) -> Optional[float]:
+    """Return how much is done in a second: of late; all in all once it is over."""
+    rate = bar.pace.rate(state["done"], bar.started, now)
+    if bar.ended is None or not state["closed"]:
+        return rate
+    seconds = bar.ended - bar.started
+    return (state["done"] - bar.initial) / seconds if seconds > 0 else None
+
+
+def _number(value: Any) -> Any:
+    """Return a figure as JSON has it; None for what is none."""
+    try:
+        number = float(value)
+    # Whatever the user's code calls a total.
+    except Exception:
+        return None
+    if not math.isfinite(number):
+        return None
+    return int(number) if number.is_integer() else number
