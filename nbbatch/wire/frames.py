@@ -42,6 +42,12 @@ def stream(name: str, text: str) -> Frame:
     return frame("stream", name=name, text=text)
 
 
+def latest(frames: List[Frame]) -> List[Frame]:
+    """Leave out what a loop says that says more later."""
+    last = {item["id"]: item for item in frames if item["kind"] == "progress"}
+    return [item for item in frames if item["kind"] != "progress" or last[item["id"]] is item]
+
+
 def merged(frames: Iterable[Frame]) -> List[Frame]:
     """Join neighbouring frames of one stream, so that 10,000 lines are one frame, not 10,000."""
     result: List[Frame] = []

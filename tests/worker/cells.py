@@ -28,13 +28,14 @@ sys.path.insert(0, {root!r})
 {before}
 import itertools, json, os
 from nbbatch.wire import frames
-from nbbatch.worker.notebook import display as _display, figures, shell, streams
+from nbbatch.worker.notebook import display as _display, figures, shell, streams, surroundings
 
 def start(space):
     kept, numbers = [], itertools.count()
     outlet = streams.install(kept.append)
     shown = _display.Display(outlet.emit, space)
     ours = shell.install(space, shown, figures.Figures(shown))
+    loops = surroundings.Loops(outlet.emit)
 
     def run(source):
         try:
@@ -44,6 +45,7 @@ def start(space):
         except BaseException as error:
             fields = {{"ename": type(error).__name__, "evalue": str(error), "traceback": []}}
             outlet.emit(frames.frame("error", **fields))
+        loops.tick()
         outlet.flush()
         said, kept[:] = frames.merged(kept), []
         return said

@@ -18,6 +18,8 @@ MAX_LABEL, MAX_UNIT = 80, 20
 #: Units that are written as sizes are.
 _BYTES = ("B", "iB", "byte", "bytes")
 _MINUTE = 60
+#: Seconds in which nobody cares how fast something was.
+_MOMENT = 0.1
 #: From here on a count is written in thousands, in millions and so on.
 _LARGE = 10_000_000
 
@@ -82,7 +84,10 @@ def _moving(loop: Progress) -> str:
 
 def _ended(loop: Progress) -> str:
     """Say how it went: what was done, in what time, how fast."""
-    said = f"{_counted(loop)} in {duration(loop.at - loop.started_at)}"
+    seconds = loop.at - loop.started_at
+    if seconds < _MOMENT:
+        return _counted(loop)
+    said = f"{_counted(loop)} in {duration(seconds)}"
     return ", ".join(filter(None, [said, _rate(loop.rate, _unit(loop))]))
 
 

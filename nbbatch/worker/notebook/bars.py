@@ -20,6 +20,7 @@ from nbbatch.wire.frames import Frame, frame
 PAUSE, SLOW = 0.25, 1.0
 #: Seconds of a bar's life for each second of pause, up to `SLOW`.
 _AGE = 60.0
+_SLACK = 0.02
 #: Seconds until the first look: most loops begin with a moment in which nothing is done yet.
 _FIRST = 0.05
 #: Looks without an open bar after which the thread ends.
@@ -48,14 +49,21 @@ class Bar:
         Whether it is to disappear, now that it is over.
     """
 
-    def __init__(self, label: str, total: Any, unit: str, initial: float = 0) -> None:
+    def __init__(
+        self,
+        label: str,
+        total: Any,
+        unit: str,
+        initial: float = 0,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self.id = ""
         self.label = label
         self.total = total
         self.unit = unit
         self.initial = self.passed = initial
         self.added: float = 0
-        self.started = time.time()
+        self.started = clock()
         self.ended: Optional[float] = None
         self.closed = False
         self.gone = False
@@ -64,6 +72,7 @@ class Bar:
         self.thread = threading.get_ident()
         self.pace = _Pace(initial)
         self._lock = threading.Lock()
+        self._clock = clock
 
     @property
     def done(self) -> float:
@@ -79,7 +88,7 @@ class Bar:
         """Say that the loop is over."""
         # Nothing but this: it may be called by the collector of garbage, at any moment.
         if not self.closed:
-            self.gone, self.ended = gone, time.time()
+            self.gone, self.ended = gone, self._clock()
             self.closed = True
 
     def follow(self, other: Bar) -> None:
@@ -107,7 +116,7 @@ class _Pace:
             return not state["closed"] and now - self.told_at >= STILL
         pause = min(SLOW, max(PAUSE, (now - state["started"]) / _AGE))
         # A little less: looks are not exactly `PAUSE` apart.
-        return bool(state["closed"]) or now - self.told_at >= pause - PAUSE / 2
+        return bool(state["closed"]) or now - self.told_at >= pause - _SLACK
 
     def tell(self, state: Dict[str, Any], rate: Optional[float], now: float) -> Frame:
         """Return the frame that says it."""
@@ -142,7 +151,10 @@ class Bars:
         Takes each frame; called by one thread at a time.
     """
 
-    def __init__(self, emit: Callable[[Frame], None]) -> None:
+    def __init__(
+        self, emit: Callable[[Frame], None], clock: Callable[[], float] = time.time
+    ) -> None:
+        self._clock = clock
         self._emit: Optional[Callable[[Frame], None]] = emit
         self._bars: Dict[str, Bar] = {}
         self._leaving: List[Bar] = []
@@ -159,7 +171,7 @@ class Bars:
 
         A loop in a loop takes the place of the one before it, of the same label.
         """
-        bar = Bar(label, total, unit, initial)
+        bar = Bar(label, total, unit, initial, self._clock)
         with self._lock:
             if self._emit is not None and self._make_room(bar):
                 self._bars[bar.id] = bar
@@ -203,11 +215,16 @@ class Bars:
             return any(not bar.closed for bar in bars)
 
     def _tell(self, bar: Bar) -> None:
-        state, now = _state(bar), time.time()
+        state, now = _state(bar), self._clock()
         if bar.gone and bar.pace.told is None:
             return
-        if self._emit is not None and bar.pace.due(state, now):
+        if self._emit is None or not bar.pace.due(state, now):
+            return
+        try:
             self._emit(bar.pace.tell(state, _rate(bar, state, now), now))
+        # Whoever listened is gone; the loops go on.
+        except OSError:
+            self._emit = None
 
     def finish(self) -> None:
         """Say how all bars stand, and nothing from then on."""

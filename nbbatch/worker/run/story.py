@@ -7,12 +7,14 @@ from typing import Iterator, List, Set
 
 from nbbatch.wire import keys, parts, spec
 from nbbatch.wire.envelope import Stamp
-from nbbatch.wire.frames import Frame, encode, merged
+from nbbatch.wire.frames import Frame, encode, latest, merged
 from nbbatch.wire.store import Store
 from nbbatch.worker.run.identity import Identity
 
 #: Seconds between two writes: on a disk a write costs nothing, on S3 money and a round trip.
 INTERVALS = {"file": 0.03, "s3": 0.25}
+#: Seconds that progress waits for others' frames: on S3 it costs no write of its own.
+PATIENCE = {"file": 0.0, "s3": 1.0}
 #: Characters of output in one object, about; more is cut into several.
 _PIECE = 512 << 10
 #: Objects' worth of frames that are kept while the store takes none.
@@ -25,7 +27,8 @@ class Story:
     def __init__(self, store: Store, identity: Identity) -> None:
         self._store = store
         self._identity = identity
-        self._interval = INTERVALS[store.url.partition(":")[0]]
+        scheme = store.url.partition(":")[0]
+        self._interval, self._patience = INTERVALS[scheme], PATIENCE[scheme]
         self._pending: List[Frame] = []
         self._size = 0
         self._known: Set[str] = set()
@@ -43,7 +46,9 @@ class Story:
         """Return the seconds until the next write is due; a long time where nothing waits."""
         if not self._pending:
             return 3600.0
-        return max(0.0, self._last + self._interval - time.monotonic())
+        patient = all(frame["kind"] == "progress" for frame in self._pending)
+        pause = max(self._interval, self._patience) if patient else self._interval
+        return max(0.0, self._last + pause - time.monotonic())
 
     def flush(self) -> bool:
         """Write what waits; keep it where the store does not take it now.
@@ -53,7 +58,7 @@ class Story:
         bool
             Whether everything is written.
         """
-        waiting, self._pending, self._size = list(_cut(merged(self._pending))), [], 0
+        waiting, self._pending, self._size = list(_cut(merged(latest(self._pending)))), [], 0
         while waiting:
             try:
                 self._write(waiting[0])
