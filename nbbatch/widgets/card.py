@@ -28,7 +28,7 @@ from nbbatch.widgets.pump import Pump, shared
 
 __all__ = ["CardView", "CardWidget"]
 
-_PARTS = ("head", "timeline", "bars", "resources", "meters")
+_PARTS = ("copy", "fold", "head", "timeline", "bars", "chart", "meters", "resources", "parts")
 _SCRIPT = ("base", "ansi", "log", *_PARTS, "clicks", "card")
 #: How often the page's copy of the end of the log is renewed, for a reload: seconds.
 TAIL_SECONDS = 2.0
@@ -45,7 +45,7 @@ class CardWidget(anywidget.AnyWidget):
     """The card's model, shared with the page (page/card.js)."""
 
     _esm = script(*_SCRIPT)
-    _css = style("card", "bars", "log")
+    _css = style("theme", "card", "timeline", "bars", "meters", "parts", "log")
 
     #: `CardModel.as_json`.
     card = Dict().tag(sync=True)

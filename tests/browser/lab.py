@@ -183,16 +183,17 @@ class NotebookPage:
         """Keep a screenshot with the other artifacts; the element `of` is in view."""
         if of:
             self.page.locator(of).first.scroll_into_view_if_needed()
-        path = _artifacts() / f"{label}.png"
+        path = keep(f"{label}.png")
         self.page.screenshot(path=path)
         return path
 
 
-def _artifacts() -> Path:
+def keep(name: str) -> Path:
+    """Return the path of an artifact, in a folder that is there."""
     folder = os.environ.get("NBBATCH_TEST_ARTIFACTS")
     path = Path(folder) if folder else Path(tempfile.gettempdir()) / "nbbatch-artifacts"
     path.mkdir(parents=True, exist_ok=True)
-    return path
+    return path / name
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from nbbatch.widgets.model.advice import advice
 from nbbatch.widgets.model.bars import Bar, bars, more_bars
 from nbbatch.widgets.model.cost import cost_text
 from nbbatch.widgets.model.meters import Meter, meters, peak_text
-from nbbatch.widgets.model.parts import Parts, nodes_text
+from nbbatch.widgets.model.parts import Parts, nodes_text, parts
 from nbbatch.widgets.model.resources import MAX_FIELD, asked, details, given, place
 from nbbatch.widgets.model.states import look
 from nbbatch.widgets.model.texts import clip, duration
@@ -116,6 +116,7 @@ def card_model(facts: JobFacts, now: float) -> CardModel:
         asked=asked(facts.asked),
         given=given(facts.asked, facts.given),
         nodes=nodes_text(facts.nodes),
+        parts=parts(facts),
         place=place(facts.given, facts.backend),
         usage=meters(facts),
         peak=peak_text(facts.peak),

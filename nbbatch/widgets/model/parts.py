@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from nbbatch.facts import NodeFacts, State
+from nbbatch.facts import JobFacts, NodeFacts, State
+from nbbatch.widgets.log import plain
 from nbbatch.widgets.model.states import LIVE
+from nbbatch.widgets.model.texts import clip, duration, number, size
 
-__all__ = ["Part", "Parts", "nodes_text"]
+__all__ = ["MAX_CELLS", "Part", "Parts", "arranged", "nodes_text", "parts"]
 
+#: Cells that the page gets; the counts tell of all.
+MAX_CELLS = 1000
+#: From here on only cells that failed bring a text: the page gets all of it at each change.
+_MANY = 100
+_MAX_TEXT = 160
 #: Failed nodes that are named.
 _NAMED = 5
 
@@ -41,6 +49,65 @@ class Parts:
     kind: str
     counts: tuple[tuple[str, int], ...]
     cells: tuple[Part, ...]
+
+
+def parts(facts: JobFacts) -> Parts | None:
+    """Return the nodes of a multi-node job; None of a job that has but one."""
+    if len(facts.nodes) < 2:
+        return None
+    talks = len(facts.nodes) <= _MANY
+    return arranged(
+        "node",
+        (
+            Part(i, mark, word, tone, _about(node) if talks or tone == "bad" else "")
+            for i, node in enumerate(facts.nodes)
+            for word, mark, tone in (LIVE[node.state],)
+        ),
+    )
+
+
+def arranged(kind: str, cells: Iterable[Part]) -> Parts:
+    """Put parts in order: the failed ones first, each kind by index; `MAX_CELLS` at most.
+
+    Parameters
+    ----------
+    kind
+        ``node`` or ``child``.
+    """
+    ordered = sorted(cells, key=lambda cell: (cell.tone != "bad", cell.index))
+    counts = Counter(cell.word for cell in ordered)
+    words = dict.fromkeys((*(word for word, _, _ in LIVE.values()), *counts))
+    return Parts(
+        kind,
+        tuple((word, counts[word]) for word in words if counts[word]),
+        tuple(ordered[:MAX_CELLS]),
+    )
+
+
+def _about(node: NodeFacts) -> str:
+    """Write a line about one node: why it ended so, where it runs, how long, what it uses."""
+    texts = (plain(node.message), _host(node.given), _ran(node), _memory(node))
+    return clip(" · ".join(" ".join(text.split()) for text in texts if text), _MAX_TEXT)
+
+
+def _host(given: Mapping[str, Any]) -> str:
+    host = given.get("host") or given.get("instance")
+    return plain(host) if isinstance(host, str) else ""
+
+
+def _ran(node: NodeFacts) -> str:
+    if node.started_at is None or node.stopped_at is None:
+        return ""
+    return f"ran {duration(node.stopped_at - node.started_at)}"
+
+
+def _memory(node: NodeFacts) -> str:
+    usage = node.usage or node.peak
+    if usage is None:
+        return ""
+    limit = number(usage.memory_limit)
+    said = size(usage.memory) + (f" of {size(limit)}" if limit else "")
+    return f"{'memory' if node.usage else 'peak'} {said}"
 
 
 def nodes_text(nodes: Sequence[NodeFacts]) -> str:

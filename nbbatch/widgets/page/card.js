@@ -1,10 +1,13 @@
 // The live job card. The texts come ready from Python (`card`, see ../model); this module lays
 // them out and counts the seconds. One closure per model, so that a log outlives its views.
 
+let bodies = 0; // the ids that buttons point to
+
 export default () => {
   const log = new Log();
   const panes = new Set();
   let skew = 0; // kernel's clock minus the page's, seconds
+  let choice = null;
 
   const listen = (message) => {
     log.take(message);
@@ -26,27 +29,45 @@ export default () => {
     },
 
     render({ model, el }) {
-      const note = h("div", { className: "nbb-note", role: "status" });
+      choice ??= folding(model.get("card").id);
+      const note = h("div", { className: "nbb-hint", role: "status" });
       const hint = (text) => say(note, text);
-      const message = h("div", { className: "nbb-message" });
-      const top = head(asker(model, hint));
       const log_ = pane(log);
-      const parts = [top, way(), { element: message, draw: (card) => say(message, card.message) },
-        bars(), resources(), meters(), log_];
-      const root = h("section", { className: "nbb" }, ...parts.map((part) => part.element), note);
+      const toggle = () => {
+        const { done } = model.get("card");
+        choice.choose(done, !choice.folded(done));
+        draw();
+        log_.schedule();
+      };
+      const top = head(asker(model, hint), toggle);
+      const above = [top, about(), message()];
+      const details = [way(), bars(), meters(), resources(), grid(), log_];
+      const thin = thinLine();
+      const parts = [...above, ...details, thin];
+      const body = h("div", { className: "nbb-body", id: `nbb-body-${++bodies}` },
+        ...details.map((part) => part.element));
+      const root = h("section", { className: "nbb nbb-card" },
+        ...above.map((part) => part.element), body, note, thin.element);
+      top.fold.setAttribute("aria-controls", body.id);
       let gone = false;
 
       const tick = () => {
         const { since, until, elapsed } = model.get("card");
-        top.tick(until === null ? duration(Date.now() / 1000 + skew - since) : elapsed);
+        const now = Date.now() / 1000 + skew;
+        for (const part of parts)
+          part.tick?.(now, until === null ? duration(now - since) : elapsed);
       };
       const draw = () => {
         const card = model.get("card");
-        root.dataset.tone = card.tone;
-        root.setAttribute("aria-label", `Job ${card.name}`);
+        const folded = choice.folded(card.done);
+        put(root, "data-tone", card.tone);
+        put(root, "aria-label", `Job ${card.name}`);
+        root.classList.toggle("nbb-folded", folded);
+        body.hidden = folded;
         // What no cell waits for is detached already.
         const detachable = model.get("detachable") && model.get("blocking");
-        const state = { asked: model.get("asked"), detachable, gone };
+        const foldable = Boolean(model.get("foldable"));
+        const state = { asked: model.get("asked"), detachable, foldable, gone, folded };
         for (const part of parts) part.draw(card, state);
         tick();
       };
@@ -58,12 +79,13 @@ export default () => {
       };
 
       hint("");
+      el.classList.add("nbb-frame");
       el.replaceChildren(root);
       panes.add(log_);
       draw();
       log_.schedule();
       const timer = setInterval(tick, 1000);
-      const events = [["change:card", draw], ["change:asked", draw],
+      const events = [["change:card", draw], ["change:asked", draw], ["change:foldable", draw],
         ["change:blocking", draw], ["comm_live_update", lost]];
       for (const [name, react] of events) model.on(name, react);
       return () => {

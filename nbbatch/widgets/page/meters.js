@@ -1,34 +1,104 @@
-// What the job uses: a bar for each figure.
+// What the job uses: a figure, its peak, and a small chart of it over time.
+
+// Past this a figure that can't be exceeded is told apart: the job may be ended for it.
+const NEARLY_FULL = 0.9;
 
 function meters() {
-  const element = h("div", { className: "nbb-meters" });
-  const draw = ({ usage }) => {
+  const single = h("div", { className: "nbb-meters" });
+  const gpus = h("div", { className: "nbb-gpus" });
+  const element = h("div", { className: "nbb-use", role: "group", "aria-label": "Use" }, single, gpus);
+  const drawers = new WeakMap();
+  const made = () => {
+    const { element: box, draw } = meter();
+    drawers.set(box, draw);
+    return box;
+  };
+  const fill = (box, figures, state) =>
+    fit(box, figures.length, made).forEach((each, i) => drawers.get(each)(figures[i], state));
+  const draw = ({ usage, done }) => {
+    const { alone, pairs } = grouped(usage);
     element.hidden = !usage.length;
-    while (element.children.length > usage.length) element.lastChild.remove();
-    usage.forEach((figure, i) => {
-      if (!element.children[i]) element.append(meter());
-      fill(element.children[i], figure);
-    });
+    gpus.hidden = !pairs.length;
+    fill(single, alone, done);
+    fit(gpus, pairs.length, () => h("div", { className: "nbb-pair" }))
+      .forEach((box, i) => fill(box, pairs[i], done));
   };
   return { element, draw };
 }
 
-function meter() {
-  const bar = h("div", { className: "nbb-track", role: "meter" }, h("div", { className: "nbb-bar" }));
-  const name = h("span", { className: "nbb-label" });
-  return h("div", { className: "nbb-meter" }, name, h("span", { className: "nbb-figure" }), bar);
+// One GPU's two figures stand with the others; those of several are told apart, and smaller.
+function grouped(usage) {
+  const alone = [];
+  const pairs = [];
+  for (let i = 0; i < usage.length; i++) {
+    const pair = usage[i].text.endsWith("%") && /memory/i.test(usage[i + 1]?.name ?? "");
+    if (pair) pairs.push([usage[i], usage[++i]]);
+    else alone.push(usage[i]);
+  }
+  if (pairs.length > 1) return { alone, pairs };
+  return { alone: usage, pairs: [] };
 }
 
-function fill(element, { name, text, fraction }) {
-  const [label, figure, track] = element.children;
-  say(label, name);
-  say(figure, text);
-  track.hidden = fraction === null;
-  if (fraction === null) return;
-  track.setAttribute("aria-label", name);
-  track.setAttribute("aria-valuemin", "0");
-  track.setAttribute("aria-valuemax", "100");
-  track.setAttribute("aria-valuenow", String(Math.round(100 * fraction)));
-  track.setAttribute("aria-valuetext", text);
-  track.firstChild.style.width = `${100 * fraction}%`;
+function meter() {
+  const label = h("span", { className: "nbb-label" });
+  const figure = h("span", { className: "nbb-figure" });
+  const then = h("span", { className: "nbb-then" });
+  const peak = h("span", { className: "nbb-peak-text" });
+  const bar = h("div", { className: "nbb-bar" });
+  const track = h("div", { className: "nbb-track", role: "meter" }, bar);
+  let scale = "";
+  const plot = chart((point) => {
+    say(then, point ? `${scaled(point[1], scale)} at ${duration(point[0])}` : "");
+    peak.hidden = Boolean(point) || !peak.textContent;
+  });
+  const top = h("div", { className: "nbb-meter-top" }, label, figure);
+  const below = h("div", { className: "nbb-meter-below" }, then, peak);
+  const element = h("div", { className: "nbb-meter" }, top, plot.element, track, below);
+  // Read out only where a key asks for it, not at each move of a mouse.
+  plot.element.addEventListener("focus", () => put(then, "aria-live", "polite"));
+  plot.element.addEventListener("blur", () => then.removeAttribute("aria-live"));
+
+  const draw = (use, done) => {
+    scale = use.scale;
+    const charted = use.points.length > 1;
+    const full = use.fraction >= NEARLY_FULL && /memory|disk/i.test(use.name) && !done;
+    element.classList.toggle("nbb-full", full);
+    say(label, use.name);
+    put(label, "title", use.name);
+    say(figure, full ? `▲ ${use.text}` : use.text);
+    put(figure, "title", full ? "Nearly full" : "");
+    const most = use.peak && !done ? `peak ${use.peak}` : "";
+    if (then.hidden) say(peak, most);
+    else peak.textContent = most;
+    plot.element.hidden = !charted;
+    track.hidden = charted || use.fraction === null;
+    if (charted) plot.draw(use);
+    if (charted) put(plot.element, "aria-label", spoken(use, full, done));
+    if (!track.hidden) gauge(track, bar, use);
+  };
+  return { element, draw };
+}
+
+function gauge(track, bar, { name, text, fraction }) {
+  put(track, "aria-label", name);
+  put(track, "aria-valuemin", "0");
+  put(track, "aria-valuemax", "100");
+  put(track, "aria-valuenow", String(Math.round(100 * fraction)));
+  put(track, "aria-valuetext", text);
+  place(bar, "transform", `scaleX(${fraction})`);
+}
+
+function spoken({ name, text, peak, fraction, scale }, full, done) {
+  const now = done ? "" : `now ${text}`;
+  const limit = fraction === null ? "" : `limit ${scale}`;
+  const parts = [now, peak && `peak ${peak}`, limit, full && "nearly full"].filter(Boolean);
+  return `${name} over time: ${parts.join(", ")}`;
+}
+
+// A point's figure in the unit of the scale: half of "16 GB" is "8 GB".
+function scaled(fraction, scale) {
+  const [, amount, unit] = /^([\d.]+)\s*(.*)$/.exec(scale) ?? [null, "100", "%"];
+  const value = fraction * Number(amount);
+  const digits = value >= 99.5 || unit === "%" ? 0 : value >= 0.995 ? 1 : 2;
+  return `${Number(value.toFixed(digits))} ${unit}`.trim();
 }

@@ -1,18 +1,49 @@
-// What was asked for, given and used.
+// What was asked for and given, and where it runs.
+
+const MAX_SHOWN = 64;
 
 function resources() {
   const element = h("dl", { className: "nbb-facts" });
-  const rows = ["Asked", "Given", "Nodes", "Where", "Peak"].map((name) => {
-    const value = h("dd");
-    element.append(h("div", {}, h("dt", {}, name), value));
-    return value;
-  });
+  const rows = new Map(); // name -> its row: a name keeps its place, its focus, its copy button
   const draw = (card) => {
-    const texts = [card.asked, card.given, card.nodes, card.place, card.peak];
-    rows.forEach((row, i) => {
-      say(row, texts[i]);
-      row.parentElement.hidden = !texts[i];
-    });
+    const texts = told(card);
+    for (const [name, row] of rows) {
+      if (texts.some(([each]) => each === name)) continue;
+      row.element.remove();
+      rows.delete(name);
+    }
+    for (const [name, text] of texts) {
+      if (!rows.has(name)) rows.set(name, row_(name));
+      const row = rows.get(name);
+      row.draw(text);
+      if (!row.element.isConnected) element.append(row.element);
+    }
+    element.hidden = !texts.length;
+  };
+  return { element, draw };
+}
+
+function told(card) {
+  const details = card.details?.length ? card.details : [["Where", card.place]];
+  const peak = card.usage.length ? "" : card.peak;
+  const nodes = card.parts ? "" : card.nodes;
+  const given = card.given && card.given === card.asked ? "as asked" : card.given;
+  const asked = [["Asked", card.asked], ["Given", given], ["Nodes", nodes]];
+  return [...asked, ...details, ["Peak", peak]].filter(([, text]) => text);
+}
+
+function row_(name) {
+  const value = h("span", { className: "nbb-value" });
+  const copy = copier(name.toLowerCase());
+  const element = h("div", {}, h("dt", {}, name), h("dd", {}, value, copy.element));
+  const draw = (text) => {
+    // Only names are cut; a sentence wraps.
+    element.classList.toggle("nbb-long", text.length > 36);
+    const short = text.includes(" ") ? text : middle(text, MAX_SHOWN);
+    say(value, short);
+    put(value, "title", short === text ? "" : text);
+    copy.element.hidden = short === text && name !== "Image";
+    if (!copy.element.hidden) copy.set(text);
   };
   return { element, draw };
 }

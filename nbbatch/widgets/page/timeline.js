@@ -1,19 +1,76 @@
-// The job's way through the states.
+// The job's way through the states, and the attempts before this one.
 
-const STEP_MARKS = { done: "✓", now: "●", next: "○" };
+// A segment's length hints at its time: seconds and hours must fit on one line.
+function weight(seconds) {
+  return 1 + Math.log2(1 + Math.max(0, seconds ?? 0));
+}
 
 function way() {
-  const element = h("ol", { className: "nbb-way", "aria-label": "States" });
-  let drawn = "";
-  const draw = ({ steps }) => {
-    const key = JSON.stringify(steps);
-    if (key === drawn) return;
-    drawn = key;
-    element.replaceChildren(...steps.map(({ word, phase }) => {
-      const mark = h("span", { "aria-hidden": "true" }, STEP_MARKS[phase]);
-      const current = phase === "now" ? { "aria-current": "step" } : {};
-      return h("li", { className: `nbb-step nbb-${phase}`, ...current }, mark, ` ${word}`);
-    }));
+  const list = h("ol", { className: "nbb-way", "aria-label": "States" });
+  const before = attempts();
+  const element = h("div", { className: "nbb-timeline" }, before.element, list);
+  let steps = [];
+  const tick = (now) => steps.forEach((step, i) => pace(list.children[i], step, now));
+  const draw = (card) => {
+    steps = card.steps;
+    before.draw(card.earlier ?? []);
+    const last = steps.length - 1;
+    fit(list, steps.length, segment).forEach((item, i) => phase(item, steps[i], i === last));
+  };
+  return { element, draw, tick };
+}
+
+function segment() {
+  const word = h("span", { className: "nbb-step-word" });
+  const time = h("span", { className: "nbb-step-time" });
+  const label = h("span", { className: "nbb-step-label" }, word, " ", time);
+  return h("li", {}, h("span", { className: "nbb-segment", "aria-hidden": "true" }), label);
+}
+
+function phase(item, step, last) {
+  const kind = step.word === "Running" ? "nbb-run" : last ? "nbb-end" : "nbb-wait";
+  put(item, "class", `nbb-step nbb-${step.phase} ${kind}`);
+  if (step.phase === "now") put(item, "aria-current", "step");
+  else item.removeAttribute("aria-current");
+  say(item.querySelector(".nbb-step-word"), step.word);
+}
+
+function pace(item, step, now) {
+  const { since, until, time } = step;
+  const known = since !== null && since !== undefined;
+  const seconds = known ? (until ?? now) - since : 0;
+  const live = step.phase === "now" && known && !until;
+  say(item.querySelector(".nbb-step-time"), live ? duration(seconds) : time || "");
+  // In steps, so that a second more doesn't lay the whole line out again.
+  place(item, "flex-grow", (Math.round(4 * weight(step.phase === "next" ? 0 : seconds)) / 4).toString());
+}
+
+function attempts() {
+  const list = h("ol", { className: "nbb-attempts", "aria-label": "Earlier attempts" });
+  let open = false;
+  const more = button("nbb-more", "", "", () => {
+    open = !open;
+    show();
+  });
+  const element = h("div", { className: "nbb-earlier" }, more, list);
+  let drawn_ = [];
+  const show = () => {
+    const many = drawn_.length > 2;
+    const shown = many && !open ? drawn_.slice(-1) : drawn_;
+    fit(list, shown.length, () => h("li", {}, h("b"), h("span"))).forEach((item, i) => {
+      const { attempt, word, time, message } = shown[i];
+      const how = [time ? `${word} after ${time}` : word, message].filter(Boolean).join(": ");
+      say(item.children[0], `Attempt ${attempt}`);
+      say(item.children[1], how);
+    });
+    const hidden = drawn_.length - 1;
+    say(more, !many ? "" : open ? "Only the last attempt before" : `${hidden} attempts before that`);
+    put(more, "aria-expanded", String(open));
+  };
+  const draw = (earlier) => {
+    drawn_ = earlier;
+    element.hidden = !earlier.length;
+    show();
   };
   return { element, draw };
 }
