@@ -41,19 +41,21 @@ function grouped(usage) {
 
 function meter() {
   const label = h("span", { className: "nbb-label" });
-  const figure = h("span", { className: "nbb-figure" });
+  const now = h("b");
+  const rest = h("span", { className: "nbb-rest" });
+  const figure = h("span", { className: "nbb-figure" }, now, rest);
   const then = h("span", { className: "nbb-then" });
-  const peak = h("span", { className: "nbb-peak-text" });
+  const peak = h("div", { className: "nbb-peak-text" });
   const bar = h("div", { className: "nbb-bar" });
   const track = h("div", { className: "nbb-track", role: "meter" }, bar);
   let scale = "";
+  // What is looked at stands in the place of the latest figure.
   const plot = chart((point) => {
     say(then, point ? `${scaled(point[1], scale)} at ${duration(point[0])}` : "");
-    peak.hidden = Boolean(point) || !peak.textContent;
+    figure.hidden = Boolean(point);
   });
-  const top = h("div", { className: "nbb-meter-top" }, label, figure);
-  const below = h("div", { className: "nbb-meter-below" }, then, peak);
-  const element = h("div", { className: "nbb-meter" }, top, plot.element, track, below);
+  const top = h("div", { className: "nbb-meter-top" }, label, figure, then);
+  const element = h("div", { className: "nbb-meter" }, top, plot.element, track, peak);
   // Read out only where a key asks for it, not at each move of a mouse.
   plot.element.addEventListener("focus", () => put(then, "aria-live", "polite"));
   plot.element.addEventListener("blur", () => then.removeAttribute("aria-live"));
@@ -65,11 +67,11 @@ function meter() {
     element.classList.toggle("nbb-full", full);
     say(label, use.name);
     put(label, "title", use.name);
-    say(figure, full ? `▲ ${use.text}` : use.text);
+    const [amount, ...limit] = use.text.split(" of ");
+    say(now, full ? `▲ ${amount}` : done ? `peak ${amount}` : amount);
+    say(rest, limit.length ? ` of ${limit.join(" of ")}` : "");
     put(figure, "title", full ? "Nearly full" : "");
-    const most = use.peak && !done ? `peak ${use.peak}` : "";
-    if (then.hidden) say(peak, most);
-    else peak.textContent = most;
+    say(peak, use.peak && !done ? `peak ${use.peak}` : "");
     plot.element.hidden = !charted;
     track.hidden = charted || use.fraction === null;
     if (charted) plot.draw(use);

@@ -64,7 +64,7 @@ function attempts() {
       say(item.children[1], how);
     });
     const hidden = drawn_.length - 1;
-    say(more, !many ? "" : open ? "Only the last attempt before" : `${hidden} attempts before that`);
+    say(more, !many ? "" : open ? "Only the last one" : `${hidden} earlier attempts`);
     put(more, "aria-expanded", String(open));
   };
   const draw = (earlier) => {
