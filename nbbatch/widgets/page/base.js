@@ -14,19 +14,19 @@ function h(tag, { className = "", ...attributes } = {}, ...children) {
 }
 
 // An element of a drawing, with its attributes and children.
-function drawn(tag, attributes = {}, ...children) {
+function svgElement(tag, attributes = {}, ...children) {
   const element = document.createElementNS(SVG, tag);
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
   element.append(...children);
   return element;
 }
 
-function icon(className, path) {
+function svgIcon(className, path) {
   const shape = { viewBox: "0 0 16 16", class: `nbb-icon ${className}`, "aria-hidden": "true" };
-  return drawn("svg", shape, drawn("path", { d: path }));
+  return svgElement("svg", shape, svgElement("path", { d: path }));
 }
 
-function button(className, text, title, act) {
+function textButton(className, text, title, act) {
   const element = h("button", { type: "button", className: `nbb-button ${className}`, title }, text);
   element.addEventListener("click", act);
   return element;
@@ -37,18 +37,18 @@ function say(element, text) {
   element.hidden = !text;
 }
 
-function put(element, attribute, value) {
+function setAttr(element, attribute, value) {
   if (element.getAttribute(attribute) !== value) element.setAttribute(attribute, value);
 }
 
-function place(element, property, value) {
+function setStyle(element, property, value) {
   if (element.style.getPropertyValue(property) !== value) {
     element.style.setProperty(property, value);
   }
 }
 
 // Reuse the children that are there, so that focus and hover outlive a redraw.
-function fit(element, count, make) {
+function fitChildren(element, count, make) {
   while (element.children.length > count) element.lastChild.remove();
   while (element.children.length < count) element.append(make());
   return [...element.children];
@@ -63,7 +63,7 @@ function duration(seconds) {
 }
 
 // Both ends of a long name say something: a registry and a tag, a prefix and a number.
-function middle(text, limit) {
+function shortened(text, limit) {
   if (text.length <= limit) return text;
   const tail = Math.floor(limit * 0.55);
   return `${text.slice(0, limit - tail - 1)}…${text.slice(-tail)}`;
@@ -79,7 +79,7 @@ function outward(className, text, title) {
 }
 
 // The clipboard proper exists only in secure pages, and many a JupyterLab is served over http.
-async function copied(text) {
+async function copyText(text) {
   try {
     await navigator.clipboard.writeText(text);
     return true;

@@ -40,8 +40,8 @@ export default () => {
         log_.schedule();
       };
       const top = head(asker(model, hint), toggle);
-      const above = [top, about(), message()];
-      const details = [way(), bars(), meters(), resources(), grid(), log_];
+      const above = [top, aboutLine(), explained()];
+      const details = [way(), bars(), meters(), resources(), partsGrid(), log_];
       const thin = thinLine();
       const parts = [...above, ...details, thin];
       const body = h("div", { className: "nbb-body", id: `nbb-body-${++bodies}` },
@@ -60,8 +60,8 @@ export default () => {
       const draw = () => {
         const card = model.get("card");
         const folded = choice.folded(card.done);
-        put(root, "data-tone", card.tone);
-        put(root, "aria-label", `Job ${card.name}`);
+        setAttr(root, "data-tone", card.tone);
+        setAttr(root, "aria-label", `Job ${card.name}`);
         root.classList.toggle("nbb-folded", folded);
         body.hidden = folded;
         // What no cell waits for is detached already.

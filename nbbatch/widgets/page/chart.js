@@ -6,33 +6,33 @@ const HEADROOM = 3; // above the limit's line
 // The area's sides and bottom lie outside of the drawing, so one path has both fill and line.
 function areaPath(points) {
   const end = points[points.length - 1][0] || 1;
-  const at = ([seconds, fraction]) => [(100 * seconds) / end, level(fraction)];
+  const at = ([seconds, fraction]) => [(100 * seconds) / end, chartLevel(fraction)];
   const line = points.map(at).map(([x, y]) => `${x.toFixed(1)} ${y.toFixed(1)}`);
-  const edges = [points[0], points[points.length - 1]].map(([, fraction]) => level(fraction).toFixed(1));
+  const edges = [points[0], points[points.length - 1]].map(([, fraction]) => chartLevel(fraction).toFixed(1));
   const below = CHART_HEIGHT + 5;
   return `M-5 ${below}L-5 ${edges[0]}L${line.join("L")}L105 ${edges[1]}L105 ${below}Z`;
 }
 
-function level(fraction) {
+function chartLevel(fraction) {
   const kept = Math.min(1, Math.max(0, fraction));
   return CHART_HEIGHT - kept * (CHART_HEIGHT - HEADROOM);
 }
 
 // From the bottom, as the style sheet wants it.
-function height(fraction) {
-  return `${(100 * (1 - level(fraction) / CHART_HEIGHT)).toFixed(1)}%`;
+function chartHeight(fraction) {
+  return `${(100 * (1 - chartLevel(fraction) / CHART_HEIGHT)).toFixed(1)}%`;
 }
 
 // `read(point)` is called with the point that is looked at, null when none is any more.
 function chart(read) {
-  const path = drawn("path", { class: "nbb-area" });
+  const path = svgElement("path", { class: "nbb-area" });
   const box = { viewBox: `0 0 100 ${CHART_HEIGHT}`, preserveAspectRatio: "none", "aria-hidden": "true" };
   const limit = h("i", { className: "nbb-limit" });
   const peak = h("i", { className: "nbb-peak" });
   const cursor = h("i", { className: "nbb-cursor" });
   const dot = h("i", { className: "nbb-dot" });
   const element = h("div", { className: "nbb-chart", role: "img", tabindex: "0" },
-    drawn("svg", box, path), limit, peak, cursor, dot);
+    svgElement("svg", box, path), limit, peak, cursor, dot);
   let points = [];
   let at = -1; // the index of the point that is looked at; -1 none
 
@@ -42,9 +42,9 @@ function chart(read) {
     const point = points[at];
     if (point) {
       const left = `${(100 * point[0]) / (points[points.length - 1][0] || 1)}%`;
-      place(cursor, "left", left);
-      place(dot, "left", left);
-      place(dot, "bottom", height(point[1]));
+      setStyle(cursor, "left", left);
+      setStyle(dot, "left", left);
+      setStyle(dot, "bottom", chartHeight(point[1]));
     }
     read(point ?? null);
   };
@@ -61,7 +61,7 @@ function chart(read) {
   element.addEventListener("focus", () => element.matches(":focus-visible") && look(points.length - 1));
   element.addEventListener("blur", () => look(-1));
   element.addEventListener("keydown", (event) => {
-    const to = moved(event.key, at, points.length, 1);
+    const to = movedTo(event.key, at, points.length, 1);
     if (to === null) return;
     event.preventDefault();
     event.stopPropagation(); // the notebook's own shortcuts
@@ -70,11 +70,11 @@ function chart(read) {
 
   const draw = (figure) => {
     points = figure.points;
-    put(path, "d", areaPath(points));
+    setAttr(path, "d", areaPath(points));
     limit.hidden = figure.fraction === null;
     const top = figure.peak_fraction ?? Math.max(...points.map(([, fraction]) => fraction));
     peak.hidden = !figure.peak;
-    place(peak, "bottom", height(top));
+    setStyle(peak, "bottom", chartHeight(top));
     if (at >= points.length) look(points.length - 1);
     else if (at >= 0) look(at);
   };
@@ -83,7 +83,7 @@ function chart(read) {
 }
 
 // Where a key leads among `count` things in rows of `columns`; null where it leads nowhere.
-function moved(key, at, count, columns) {
+function movedTo(key, at, count, columns) {
   const steps = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns };
   const to = key === "Home" ? 0 : key === "End" ? count - 1 : at + (steps[key] ?? NaN);
   return Number.isNaN(to) || !count ? null : Math.min(count - 1, Math.max(0, to));

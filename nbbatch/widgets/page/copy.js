@@ -10,7 +10,7 @@ function copier(what, label = "") {
   const shown = h("span", {}, label);
   const said = h("span", { className: "nbb-aside", role: "status" });
   const act = async () => {
-    said.textContent = (await copied(text)) ? "Copied" : "This page may not copy";
+    said.textContent = (await copyText(text)) ? "Copied" : "This page may not copy";
     element.classList.add("nbb-copied");
     clearTimeout(timer);
     timer = setTimeout(() => {
@@ -18,13 +18,13 @@ function copier(what, label = "") {
       element.classList.remove("nbb-copied");
     }, COPIED_MS);
   };
-  const element = button("nbb-copy", shown, "", act);
-  element.append(icon("nbb-copy-icon", COPY_ICON), icon("nbb-copied-icon", "M3 8.5l3.5 3.5L13 4.5"));
+  const element = textButton("nbb-copy", shown, "", act);
+  element.append(svgIcon("nbb-copy-icon", COPY_ICON), svgIcon("nbb-copied-icon", "M3 8.5l3.5 3.5L13 4.5"));
   const set = (value, face = "") => {
     text = value;
     say(shown, face);
-    put(element, "title", `Copy ${what}: ${value}`);
-    put(element, "aria-label", face ? `${face}, copy ${what}` : `Copy ${what}`);
+    setAttr(element, "title", `Copy ${what}: ${value}`);
+    setAttr(element, "aria-label", face ? `${face}, copy ${what}` : `Copy ${what}`);
   };
   return { element: h("span", { className: "nbb-copier" }, element, said), set };
 }

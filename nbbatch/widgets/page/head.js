@@ -9,10 +9,10 @@ function head(ask, toggle) {
   const name = h("span", { className: "nbb-name" });
   const time = h("span", { className: "nbb-time" });
   const brief = h("span", { className: "nbb-brief" });
-  const fold = button("nbb-toggle", icon("nbb-chevron", CHEVRON), "", toggle);
-  const detach = button("", "Detach", "Free the notebook; the job goes on", () => ask("detach"));
-  const cancel = button("nbb-cancel", "Cancel", "End the job", () => ask("cancel"));
-  const leave = button("", "Fold", "Leave the plain form in the card's place", () => ask("fold"));
+  const fold = textButton("nbb-toggle", svgIcon("nbb-chevron", CHEVRON), "", toggle);
+  const detach = textButton("", "Detach", "Free the notebook; the job goes on", () => ask("detach"));
+  const cancel = textButton("nbb-cancel", "Cancel", "End the job", () => ask("cancel"));
+  const leave = textButton("", "Fold", "Leave the plain form in the card's place", () => ask("fold"));
   const buttons = h("span", { className: "nbb-buttons" }, detach, cancel, leave);
   const element = h("div", { className: "nbb-head" }, fold, state, name, time, brief, buttons);
 
@@ -26,17 +26,17 @@ function head(ask, toggle) {
     leave.hidden = !foldable || !card.done;
     leave.disabled = gone;
     for (const each of [detach, cancel, leave])
-      put(each, "aria-label", `${each.textContent} ${card.name}`);
+      setAttr(each, "aria-label", `${each.textContent} ${card.name}`);
     buttons.hidden = cancel.hidden && detach.hidden && leave.hidden;
   };
   const draw = (card, shown) => {
     for (const [part, text] of [[mark, card.mark], [word, card.word], [name, card.name]])
       say(part, text);
     say(brief, shown.folded ? inBrief(card) : "");
-    put(brief, "title", brief.textContent);
-    put(fold, "aria-expanded", String(!shown.folded));
-    put(fold, "aria-label", `Details of ${card.name}`);
-    put(fold, "title", shown.folded ? "Show the details" : "Hide the details");
+    setAttr(brief, "title", brief.textContent);
+    setAttr(fold, "aria-expanded", String(!shown.folded));
+    setAttr(fold, "aria-label", `Details of ${card.name}`);
+    setAttr(fold, "title", shown.folded ? "Show the details" : "Hide the details");
     drawButtons(card, shown);
   };
   return { element, draw, tick: (_now, text) => say(time, text), fold };
@@ -52,7 +52,7 @@ function inBrief(card) {
 }
 
 // The quiet line below: what is looked up now and then.
-function about() {
+function aboutLine() {
   const attempt = h("span", { className: "nbb-attempt" });
   const cost = h("span", { className: "nbb-cost" });
   const id = copier("the job's id");
@@ -62,7 +62,7 @@ function about() {
   const link = (anchor, address) => {
     const safe = webAddress(address);
     if (!safe) return anchor.remove();
-    put(anchor, "href", safe);
+    setAttr(anchor, "href", safe);
     if (!anchor.isConnected) element.append(anchor);
   };
   const draw = (card, { folded }) => {
@@ -85,19 +85,19 @@ function thinLine() {
     const figure = told ?? card.usage.find(({ fraction }) => fraction !== null);
     element.hidden = !folded || card.done || !figure;
     if (element.hidden) return;
-    put(element, "role", told ? "progressbar" : "meter");
-    put(element, "aria-label", figure.label ?? figure.name);
-    put(element, "aria-valuemin", "0");
-    put(element, "aria-valuemax", "100");
-    put(element, "aria-valuenow", String(Math.round(100 * figure.fraction)));
-    put(element, "aria-valuetext", figure.text);
-    place(bar, "transform", `scaleX(${figure.fraction})`);
+    setAttr(element, "role", told ? "progressbar" : "meter");
+    setAttr(element, "aria-label", figure.label ?? figure.name);
+    setAttr(element, "aria-valuemin", "0");
+    setAttr(element, "aria-valuemax", "100");
+    setAttr(element, "aria-valuenow", String(Math.round(100 * figure.fraction)));
+    setAttr(element, "aria-valuetext", figure.text);
+    setStyle(bar, "transform", `scaleX(${figure.fraction})`);
   };
   return { element, draw };
 }
 
 // Why it waits, or why it ended so; and what to ask for the next time.
-function message() {
+function explained() {
   const text = h("div", { className: "nbb-message" });
   const advice = h("div", { className: "nbb-advice" });
   const element = h("div", { className: "nbb-said" }, text, advice);

@@ -14,20 +14,20 @@ function meters() {
     return box;
   };
   const fill = (box, figures, state) =>
-    fit(box, figures.length, made).forEach((each, i) => drawers.get(each)(figures[i], state));
+    fitChildren(box, figures.length, made).forEach((each, i) => drawers.get(each)(figures[i], state));
   const draw = ({ usage, done }) => {
-    const { alone, pairs } = grouped(usage);
+    const { alone, pairs } = usePairs(usage);
     element.hidden = !usage.length;
     gpus.hidden = !pairs.length;
     fill(single, alone, done);
-    fit(gpus, pairs.length, () => h("div", { className: "nbb-pair" }))
+    fitChildren(gpus, pairs.length, () => h("div", { className: "nbb-pair" }))
       .forEach((box, i) => fill(box, pairs[i], done));
   };
   return { element, draw };
 }
 
 // One GPU's two figures stand with the others; those of several are told apart, and smaller.
-function grouped(usage) {
+function usePairs(usage) {
   const alone = [];
   const pairs = [];
   for (let i = 0; i < usage.length; i++) {
@@ -51,13 +51,13 @@ function meter() {
   let scale = "";
   // What is looked at stands in the place of the latest figure.
   const plot = chart((point) => {
-    say(then, point ? `${scaled(point[1], scale)} at ${duration(point[0])}` : "");
+    say(then, point ? `${scaledFigure(point[1], scale)} at ${duration(point[0])}` : "");
     figure.hidden = Boolean(point);
   });
   const top = h("div", { className: "nbb-meter-top" }, label, figure, then);
   const element = h("div", { className: "nbb-meter" }, top, plot.element, track, peak);
   // Read out only where a key asks for it, not at each move of a mouse.
-  plot.element.addEventListener("focus", () => put(then, "aria-live", "polite"));
+  plot.element.addEventListener("focus", () => setAttr(then, "aria-live", "polite"));
   plot.element.addEventListener("blur", () => then.removeAttribute("aria-live"));
 
   const draw = (use, done) => {
@@ -66,31 +66,31 @@ function meter() {
     const full = use.fraction >= NEARLY_FULL && /memory|disk/i.test(use.name) && !done;
     element.classList.toggle("nbb-full", full);
     say(label, use.name);
-    put(label, "title", use.name);
+    setAttr(label, "title", use.name);
     const [amount, ...limit] = use.text.split(" of ");
     say(now, full ? `▲ ${amount}` : done ? `peak ${amount}` : amount);
     say(rest, limit.length ? ` of ${limit.join(" of ")}` : "");
-    put(figure, "title", full ? "Nearly full" : "");
+    setAttr(figure, "title", full ? "Nearly full" : "");
     say(peak, use.peak && !done ? `peak ${use.peak}` : "");
     plot.element.hidden = !charted;
     track.hidden = charted || use.fraction === null;
     if (charted) plot.draw(use);
-    if (charted) put(plot.element, "aria-label", spoken(use, full, done));
-    if (!track.hidden) gauge(track, bar, use);
+    if (charted) setAttr(plot.element, "aria-label", spokenUse(use, full, done));
+    if (!track.hidden) drawGauge(track, bar, use);
   };
   return { element, draw };
 }
 
-function gauge(track, bar, { name, text, fraction }) {
-  put(track, "aria-label", name);
-  put(track, "aria-valuemin", "0");
-  put(track, "aria-valuemax", "100");
-  put(track, "aria-valuenow", String(Math.round(100 * fraction)));
-  put(track, "aria-valuetext", text);
-  place(bar, "transform", `scaleX(${fraction})`);
+function drawGauge(track, bar, { name, text, fraction }) {
+  setAttr(track, "aria-label", name);
+  setAttr(track, "aria-valuemin", "0");
+  setAttr(track, "aria-valuemax", "100");
+  setAttr(track, "aria-valuenow", String(Math.round(100 * fraction)));
+  setAttr(track, "aria-valuetext", text);
+  setStyle(bar, "transform", `scaleX(${fraction})`);
 }
 
-function spoken({ name, text, peak, fraction, scale }, full, done) {
+function spokenUse({ name, text, peak, fraction, scale }, full, done) {
   const now = done ? "" : `now ${text}`;
   const limit = fraction === null ? "" : `limit ${scale}`;
   const parts = [now, peak && `peak ${peak}`, limit, full && "nearly full"].filter(Boolean);
@@ -98,7 +98,7 @@ function spoken({ name, text, peak, fraction, scale }, full, done) {
 }
 
 // A point's figure in the unit of the scale: half of "16 GB" is "8 GB".
-function scaled(fraction, scale) {
+function scaledFigure(fraction, scale) {
   const [, amount, unit] = /^([\d.]+)\s*(.*)$/.exec(scale) ?? [null, "100", "%"];
   const value = fraction * Number(amount);
   const digits = value >= 99.5 || unit === "%" ? 0 : value >= 0.995 ? 1 : 2;

@@ -5,7 +5,7 @@
 
 const PART_NAMES = { node: ["Node", "Nodes"], child: ["Child", "Children"] };
 
-function grid(open = null) {
+function partsGrid(open = null) {
   const title = h("span", { className: "nbb-parts-title" });
   const counts = h("span", { className: "nbb-counts" });
   const box = h("div", { className: "nbb-cells", role: "listbox" });
@@ -48,7 +48,7 @@ function grid(open = null) {
     const squares = [...box.children];
     if (event.key === "Enter" || event.key === " ") pick(event.target);
     else {
-      const to = moved(event.key, squares.indexOf(event.target), squares.length, perRow(squares));
+      const to = movedTo(event.key, squares.indexOf(event.target), squares.length, perRow(squares));
       if (to === null) return;
       squares[to].focus();
     }
@@ -75,10 +75,10 @@ function grid(open = null) {
     const [, many] = PART_NAMES[parts.kind] ?? PART_NAMES.child;
     const total = parts.counts.reduce((sum, [, count]) => sum + count, 0);
     say(title, `${total.toLocaleString("en")} ${many.toLowerCase()}`);
-    put(box, "aria-label", many);
-    tally(counts, parts);
+    setAttr(box, "aria-label", many);
+    drawCounts(counts, parts);
     for (const cell of parts.cells) {
-      if (!made.has(cell.index)) made.set(cell.index, square_(cell.index));
+      if (!made.has(cell.index)) made.set(cell.index, partSquare(cell.index));
       paintPart(made.get(cell.index), parts.kind, cell);
     }
     arrange();
@@ -87,15 +87,15 @@ function grid(open = null) {
   return { element, draw };
 }
 
-function square_(index) {
+function partSquare(index) {
   return h("div", { className: "nbb-cell", role: "option", tabindex: "-1", "data-index": index,
     "aria-selected": "false" }, h("span", { "aria-hidden": "true" }));
 }
 
 function paintPart(square, kind, cell) {
-  put(square, "data-tone", cell.tone);
-  put(square, "aria-label", spokenPart(kind, cell));
-  put(square, "title", spokenPart(kind, cell));
+  setAttr(square, "data-tone", cell.tone);
+  setAttr(square, "aria-label", spokenPart(kind, cell));
+  setAttr(square, "title", spokenPart(kind, cell));
   say(square.firstChild, cell.mark);
 }
 
@@ -104,14 +104,14 @@ function spokenPart(kind, { index, word, text }) {
   return `${one} ${index}: ${word.toLowerCase()}${text ? ` · ${text}` : ""}`;
 }
 
-function tally(element, { counts, cells }) {
+function drawCounts(element, { counts, cells }) {
   const looks = new Map(cells.map(({ word, mark, tone }) => [word, { mark, tone }]));
-  fit(element, counts.length, () => h("span", { className: "nbb-count" },
+  fitChildren(element, counts.length, () => h("span", { className: "nbb-count" },
     h("span", { className: "nbb-count-mark", "aria-hidden": "true" }), h("span")))
     .forEach((item, i) => {
       const [word, count] = counts[i];
       const { mark, tone } = looks.get(word) ?? { mark: "", tone: "" };
-      put(item, "data-tone", tone);
+      setAttr(item, "data-tone", tone);
       say(item.children[0], mark);
       say(item.children[1], `${count.toLocaleString("en")} ${word.toLowerCase()}`);
     });

@@ -6,14 +6,14 @@ function resources() {
   const element = h("dl", { className: "nbb-facts" });
   const rows = new Map(); // name -> its row: a name keeps its place, its focus, its copy button
   const draw = (card) => {
-    const texts = told(card);
+    const texts = resourceRows(card);
     for (const [name, row] of rows) {
       if (texts.some(([each]) => each === name)) continue;
       row.element.remove();
       rows.delete(name);
     }
     for (const [name, text] of texts) {
-      if (!rows.has(name)) rows.set(name, row_(name));
+      if (!rows.has(name)) rows.set(name, resourceRow(name));
       const row = rows.get(name);
       row.draw(text);
       if (!row.element.isConnected) element.append(row.element);
@@ -23,7 +23,7 @@ function resources() {
   return { element, draw };
 }
 
-function told(card) {
+function resourceRows(card) {
   const details = card.details?.length ? card.details : [["Where", card.place]];
   const peak = card.usage.length ? "" : card.peak;
   const nodes = card.parts ? "" : card.nodes;
@@ -32,16 +32,16 @@ function told(card) {
   return [...asked, ...details, ["Peak", peak]].filter(([, text]) => text);
 }
 
-function row_(name) {
+function resourceRow(name) {
   const value = h("span", { className: "nbb-value" });
   const copy = copier(name.toLowerCase());
   const element = h("div", {}, h("dt", {}, name), h("dd", {}, value, copy.element));
   const draw = (text) => {
     // Only names are cut; a sentence wraps.
     element.classList.toggle("nbb-long", text.length > 36);
-    const short = text.includes(" ") ? text : middle(text, MAX_SHOWN);
+    const short = text.includes(" ") ? text : shortened(text, MAX_SHOWN);
     say(value, short);
-    put(value, "title", short === text ? "" : text);
+    setAttr(value, "title", short === text ? "" : text);
     copy.element.hidden = short === text && name !== "Image";
     if (!copy.element.hidden) copy.set(text);
   };

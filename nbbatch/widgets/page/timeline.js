@@ -1,54 +1,54 @@
 // The job's way through the states, and the attempts before this one.
 
 // A segment's length hints at its time: seconds and hours must fit on one line.
-function weight(seconds) {
+function stepWeight(seconds) {
   return 1 + Math.log2(1 + Math.max(0, seconds ?? 0));
 }
 
 function way() {
   const list = h("ol", { className: "nbb-way", "aria-label": "States" });
-  const before = attempts();
+  const before = earlierAttempts();
   const element = h("div", { className: "nbb-timeline" }, before.element, list);
   let steps = [];
-  const tick = (now) => steps.forEach((step, i) => pace(list.children[i], step, now));
+  const tick = (now) => steps.forEach((step, i) => paceStep(list.children[i], step, now));
   const draw = (card) => {
     steps = card.steps;
     before.draw(card.earlier ?? []);
     const last = steps.length - 1;
-    fit(list, steps.length, segment).forEach((item, i) => phase(item, steps[i], i === last));
+    fitChildren(list, steps.length, stepSegment).forEach((item, i) => drawStep(item, steps[i], i === last));
   };
   return { element, draw, tick };
 }
 
-function segment() {
+function stepSegment() {
   const word = h("span", { className: "nbb-step-word" });
   const time = h("span", { className: "nbb-step-time" });
   const label = h("span", { className: "nbb-step-label" }, word, " ", time);
   return h("li", {}, h("span", { className: "nbb-segment", "aria-hidden": "true" }), label);
 }
 
-function phase(item, step, last) {
+function drawStep(item, step, last) {
   const kind = step.word === "Running" ? "nbb-run" : last ? "nbb-end" : "nbb-wait";
-  put(item, "class", `nbb-step nbb-${step.phase} ${kind}`);
-  if (step.phase === "now") put(item, "aria-current", "step");
+  setAttr(item, "class", `nbb-step nbb-${step.phase} ${kind}`);
+  if (step.phase === "now") setAttr(item, "aria-current", "step");
   else item.removeAttribute("aria-current");
   say(item.querySelector(".nbb-step-word"), step.word);
 }
 
-function pace(item, step, now) {
+function paceStep(item, step, now) {
   const { since, until, time } = step;
   const known = since !== null && since !== undefined;
   const seconds = known ? (until ?? now) - since : 0;
   const live = step.phase === "now" && known && !until;
   say(item.querySelector(".nbb-step-time"), live ? duration(seconds) : time || "");
   // In steps, so that a second more doesn't lay the whole line out again.
-  place(item, "flex-grow", (Math.round(4 * weight(step.phase === "next" ? 0 : seconds)) / 4).toString());
+  setStyle(item, "flex-grow", (Math.round(4 * stepWeight(step.phase === "next" ? 0 : seconds)) / 4).toString());
 }
 
-function attempts() {
+function earlierAttempts() {
   const list = h("ol", { className: "nbb-attempts", "aria-label": "Earlier attempts" });
   let open = false;
-  const more = button("nbb-more", "", "", () => {
+  const more = textButton("nbb-show-attempts", "", "", () => {
     open = !open;
     show();
   });
@@ -57,7 +57,7 @@ function attempts() {
   const show = () => {
     const many = drawn_.length > 2;
     const shown = many && !open ? drawn_.slice(-1) : drawn_;
-    fit(list, shown.length, () => h("li", {}, h("b"), h("span"))).forEach((item, i) => {
+    fitChildren(list, shown.length, () => h("li", {}, h("b"), h("span"))).forEach((item, i) => {
       const { attempt, word, time, message } = shown[i];
       const how = [time ? `${word} after ${time}` : word, message].filter(Boolean).join(": ");
       say(item.children[0], `Attempt ${attempt}`);
@@ -65,7 +65,7 @@ function attempts() {
     });
     const hidden = drawn_.length - 1;
     say(more, !many ? "" : open ? "Only the last one" : `${hidden} earlier attempts`);
-    put(more, "aria-expanded", String(open));
+    setAttr(more, "aria-expanded", String(open));
   };
   const draw = (earlier) => {
     drawn_ = earlier;
