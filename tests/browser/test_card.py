@@ -9,6 +9,7 @@ import nbformat
 import pytest
 from playwright.sync_api import Browser
 
+from tests.browser.contrast import faint_texts
 from tests.browser.lab import Lab, NotebookPage, notebook
 
 pytestmark = pytest.mark.browser
@@ -279,35 +280,9 @@ for name, colour in (("stdout", 32), ("stderr", 31), ("stdout", 34), ("stdout", 
         nb.run_all()
         wait_text(nb, LOG, "coloured")
         nb.shot("card-dark", of=".nbb")
-        low = nb.page.evaluate(CONTRAST)
+        low = faint_texts(nb.page)
         click(nb, "Cancel train")
         nb.wait_idle()
         nb.shot("card-dark-folded", of="summary")
 
         assert low == []
-
-
-#: Returns [text, contrast] of every text of the card that has less than 4.5 to 1.
-CONTRAST = """() => {
-  const numbers = colour => colour.match(/[\\d.]+/g).map(Number);
-  const luminance = ([r, g, b]) => [r, g, b]
-    .map(v => (v /= 255) <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
-    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
-  const behind = el => {
-    for (; el; el = el.parentElement) {
-      const found = numbers(getComputedStyle(el).backgroundColor);
-      if (found.length === 3 || found[3] === 1) return found;
-    }
-    return [255, 255, 255];
-  };
-  const low = [];
-  const walk = document.createTreeWalker(document.querySelector('.nbb'), NodeFilter.SHOW_TEXT);
-  while (walk.nextNode()) {
-    const el = walk.currentNode.parentElement;
-    if (el.closest('[aria-hidden]') || !el.offsetParent) continue;
-    const [a, b] = [numbers(getComputedStyle(el).color), behind(el)].map(luminance);
-    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-    if (ratio < 4.5) low.push([walk.currentNode.textContent, ratio]);
-  }
-  return low;
-}"""
