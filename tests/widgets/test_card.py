@@ -190,8 +190,8 @@ def test_the_live_output_has_a_stand_in(desk: Callable[..., Desk]) -> None:
     data, _ = desk().view.widget._repr_mimebundle_()
 
     assert "application/vnd.jupyter.widget-view+json" in data
-    assert "the live view needs its kernel" in data["text/html"]
-    assert data["text/plain"].startswith("train · started at ")
+    assert "its live card needs the kernel" in data["text/html"]
+    assert data["text/plain"].startswith("train · submitted at ")
 
 
 def test_writers_and_the_end_may_meet(desk: Callable[..., Desk]) -> None:

@@ -62,8 +62,8 @@ def test_the_html_needs_nothing_that_viewers_strip() -> None:
     html = render_html(ended(url="https://console.example/x"), [("stdout", "a"), ("stderr", "b")])
     found = Tags(html)
 
-    assert found.tags == {"details", "summary", "b", "div", "pre", "i", "a"}
-    assert set(found.attributes) == {"style", "title", "href", "target"}
+    assert found.tags == {"details", "summary", "b", "div", "span", "pre", "i", "a", "code"}
+    assert set(found.attributes) == {"style", "title", "href", "target", "rel"}
     assert not re.search(r"color|background|var\(", " ".join(found.attributes["style"]))
     assert html.index("</summary>") < html.index("<pre")
     assert "stderr" in found.attributes["title"]
@@ -76,7 +76,7 @@ def test_nothing_from_a_job_becomes_markup() -> None:
     for html in (render_html(facts, [("stdout", EVIL), ("stderr", EVIL)]), live_html(facts)):
         found = Tags(html)
 
-        assert found.tags <= {"details", "summary", "b", "div", "pre", "i", "code"}
+        assert found.tags <= {"details", "summary", "b", "div", "span", "pre", "i", "code"}
         assert set(found.attributes) <= {"style", "title"}
         assert "<script>alert(1)</script>" in found.text
 
@@ -99,6 +99,6 @@ def test_a_live_card_without_its_kernel_says_so() -> None:
     """What is saved in mid-job names the job and how to see it again."""
     html = live_html(waiting())
 
-    assert "started at 2023-11-" in html
-    assert "needs its kernel" in html
-    assert "%batch attach 20260131-094500-1f0c2a9b" in html
+    assert "submitted at 2023-11-" in html
+    assert "needs the kernel that showed it" in html
+    assert "%batch card 20260131-094500-1f0c2a9b" in html

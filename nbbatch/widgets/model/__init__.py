@@ -19,7 +19,24 @@ line all draw one `CardModel`.
 
 from __future__ import annotations
 
+from nbbatch.widgets.model.bars import Bar
 from nbbatch.widgets.model.card import CardModel, card_model
+from nbbatch.widgets.model.meters import Meter
+from nbbatch.widgets.model.parts import Part, Parts
 from nbbatch.widgets.model.texts import clip, clock_time, duration, size
+from nbbatch.widgets.model.timeline import Earlier, Step
 
-__all__ = ["CardModel", "card_model", "clip", "clock_time", "duration", "size"]
+__all__ = [
+    "Bar",
+    "CardModel",
+    "Earlier",
+    "Meter",
+    "Part",
+    "Parts",
+    "Step",
+    "card_model",
+    "clip",
+    "clock_time",
+    "duration",
+    "size",
+]

@@ -58,6 +58,10 @@ class CardModel:
         What it cost so far, where a price is configured.
     advice
         What to ask for the next time, once the job has ended.
+    details
+        (label, text) of what else was given: instance, zone, image, ...
+    log_url
+        A page that shows the log, where there is one.
     """
 
     id: str
@@ -90,6 +94,8 @@ class CardModel:
     parts: Parts | None = None
     cost: str = ""
     advice: str = ""
+    details: tuple[tuple[str, str], ...] = ()
+    log_url: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """Return the model as plain JSON values, for the page."""
