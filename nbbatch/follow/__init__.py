@@ -6,11 +6,13 @@ Stop, and the view's own buttons, cancel the job or let it run on.
 
 ===========  ====================================================================
 `following`  the view, the outputs in their order, Stop
+`again`      a job that is looked at again
 `pauses`     how a wait passes: blocking, or awaiting in the kernel's loop
 `emitters`   ordinary outputs: of a kernel, a terminal, a plain process
 ===========  ====================================================================
 """
 
+from nbbatch.follow.again import show_again
 from nbbatch.follow.emitters import Emitter, fitting_emitter
 from nbbatch.follow.following import Detached, Follower, follow, following, show_detached
 from nbbatch.follow.pauses import Pauses, awaiting, blocking, completed, stoppable
@@ -26,6 +28,7 @@ __all__ = [
     "fitting_emitter",
     "follow",
     "following",
+    "show_again",
     "show_detached",
     "stoppable",
 ]

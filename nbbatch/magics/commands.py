@@ -11,7 +11,7 @@ from typing import Any
 from nbbatch.catching import settle
 from nbbatch.doctor import report
 from nbbatch.errors import UsageError
-from nbbatch.follow import Detached, Follower, fitting_emitter, follow
+from nbbatch.follow import Detached, Follower, fitting_emitter, follow, show_again
 from nbbatch.listing import describe_settings, list_jobs
 from nbbatch.magics.cell import take_results
 from nbbatch.magics.line import help_text, parse_options
@@ -83,6 +83,12 @@ def _attach(shell: Any, words: list[str]) -> Any:
     return value
 
 
+def _card(shell: Any, words: list[str]) -> None:
+    """Open the live card of any job; nothing is written to the namespace."""
+    follower = Follower()
+    show_again(current_session().attach(_id(words, "card"), follower), follower)
+
+
 def _config(shell: Any, words: list[str]) -> None:
     print(describe_settings())
 
@@ -102,6 +108,7 @@ COMMANDS: Mapping[str, Callable[[Any, list[str]], Any]] = {
     "logs": _logs,
     "cancel": _cancel,
     "attach": _attach,
+    "card": _card,
     "config": _config,
     "doctor": _doctor,
     "help": _help,

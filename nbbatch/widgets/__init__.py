@@ -9,6 +9,8 @@ what to do on a click. Neither ipywidgets nor anywidget is loaded before a card 
 `static`     the final form: plain HTML, plain text
 `page`       its scripts and styles
 `card`       the live card in a notebook
+`still`      a plain card, where nobody can watch
+`output`     what is left of a notebook's outputs when its kernel ends
 `door`       how a click reaches a kernel that is busy
 `terminal`   the live line in a terminal, plain lines in a pipe
 `pump`       the one thread that serves all live views
@@ -22,10 +24,19 @@ from collections.abc import Callable
 from typing import Protocol
 
 from nbbatch.facts import JobFacts
-from nbbatch.widgets.static import render_html, render_text
+from nbbatch.widgets import door
+from nbbatch.widgets.static import render_html, render_story, render_text
 from nbbatch.widgets.terminal import TerminalView
 
-__all__ = ["TerminalView", "View", "render_html", "render_text", "show"]
+__all__ = [
+    "TerminalView",
+    "View",
+    "has_comms",
+    "render_html",
+    "render_story",
+    "render_text",
+    "show",
+]
 
 
 class View(Protocol):
@@ -64,9 +75,10 @@ def show(
     *,
     cancel: Callable[[], None],
     detach: Callable[[], None] | None = None,
+    fold: Callable[[], None] | None = None,
     blocking: bool = False,
 ) -> View:
-    """Put a job on show: as a card where the kernel can have widgets, else as text.
+    """Put a job on show: as a live card, as a plain one where nobody watches, else as text.
 
     Parameters
     ----------
@@ -74,20 +86,30 @@ def show(
         Called on a click, each at most once, from any thread: they must only take note (set an
         event). A job that was detached can still be cancelled. Without `detach` there is no
         such button.
+    fold
+        Called on a click, where a live card stays after the job's end; it must call
+        `View.finish`.
     blocking
         Whether a running cell waits for the job, calling `View.poll` as it does. A click on
         Cancel that is not taken within a moment reaches that cell as `KeyboardInterrupt`.
     """
-    if _has_comms():
+    if has_comms():
+        if not door.attended():
+            from nbbatch.widgets.still import StillView
+
+            return StillView(facts)
         from nbbatch.widgets.card import CardView  # a terminal never loads it
 
-        return CardView(facts, cancel=cancel, detach=detach, blocking=blocking)
+        card = CardView(facts, cancel=cancel, detach=detach, blocking=blocking)
+        if fold is not None:
+            card.stay(fold)
+        return card
     view = TerminalView()
     view.update(facts)
     return view
 
 
-def _has_comms() -> bool:
+def has_comms() -> bool:
     """Whether this is a Jupyter kernel; where IPython is not loaded, it can't be one."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None

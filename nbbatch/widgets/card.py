@@ -13,7 +13,7 @@ import time
 import uuid
 import weakref
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import anywidget
 import IPython.display
@@ -23,22 +23,16 @@ from nbbatch.facts import JobFacts
 from nbbatch.widgets import door, static
 from nbbatch.widgets.log import Batch, Pending, Tail
 from nbbatch.widgets.model import card_model
+from nbbatch.widgets.output import Handle, part_at_exit
 from nbbatch.widgets.page import script, style
 from nbbatch.widgets.pump import Pump, shared
 
 __all__ = ["CardView", "CardWidget"]
 
 _PARTS = ("copy", "fold", "head", "timeline", "bars", "chart", "meters", "resources", "parts")
-_SCRIPT = ("base", "ansi", "log", *_PARTS, "clicks", "card")
+_SCRIPT = ("base", "ansi", "log", *_PARTS, "clicks", "leave", "card")
 #: How often the page's copy of the end of the log is renewed, for a reload: seconds.
 TAIL_SECONDS = 2.0
-
-
-class Handle(Protocol):
-    """An output that can be replaced."""
-
-    def update(self, obj: Any, **kwargs: Any) -> None:
-        """Show `obj` in its place."""
 
 
 class CardWidget(anywidget.AnyWidget):
@@ -52,6 +46,10 @@ class CardWidget(anywidget.AnyWidget):
     #: Whether a cell is waiting for this job: only then may the page interrupt the kernel.
     blocking = Bool(False).tag(sync=True)
     detachable = Bool(False).tag(sync=True)
+    #: Whether the card stays after the job's end, until a click folds it.
+    foldable = Bool(False).tag(sync=True)
+    #: The plain form, for a page that must put it in the card's place itself (page/leave.js).
+    left = Dict().tag(sync=True)
     #: Tells this card from others where clicks come through the `door`.
     key = Unicode("").tag(sync=True)
     #: The answer to a click: ``cancel`` or ``detach``.
@@ -76,7 +74,7 @@ class CardWidget(anywidget.AnyWidget):
         """Drop what the page no longer needs, and end."""
         # Some front ends keep the last state of every widget in the notebook file.
         with self.hold_sync():
-            self.tail = {}
+            self.tail, self.left = {}, {}
             self._esm, self._css = "export default {}", ""
         self.close()
 
@@ -109,6 +107,7 @@ class CardView:
         self._lock = threading.Lock()  # what was collected
         self._sending = threading.Lock()  # the widget
         self._facts: JobFacts | None = None
+        self._known = facts
         self._pending = Pending()
         self._asked = ""
         self._tail, self._tail_at, self._seq, self._count = Tail(), 0.0, 0, 0
@@ -127,6 +126,7 @@ class CardView:
         self._display = display
         self.renew()
         pump.add(self)
+        part_at_exit(self)
 
     def renew(self) -> None:
         """Put the card below the cell; again, where the job has cleared the outputs."""
@@ -135,7 +135,7 @@ class CardView:
     def update(self, facts: JobFacts) -> None:
         """Show `facts` at the next tick."""
         with self._lock:
-            self._facts = facts
+            self._facts = self._known = facts
 
     def write(self, name: str, text: str) -> None:
         """Append to the log at the next tick; `name` is ``stdout`` or ``stderr``."""
@@ -144,6 +144,12 @@ class CardView:
 
     def settle(self) -> None:
         """Do nothing: the card is a place of its own."""
+
+    def stay(self, fold: Callable[[], None]) -> None:
+        """Offer a click that folds the card, which stays after the job's end."""
+        self._asks["fold"] = fold
+        with self._sending:
+            self.widget.foldable = True
 
     def release(self) -> None:
         """Say that no cell waits for the job any more; the card stays live."""
@@ -188,12 +194,17 @@ class CardView:
             self.update(facts)
             self._tail_at = 0.0
             self._send()
+            bundle = static.bundle(facts, self._tail.lines() if log_tail else ())
             if self._handle is not None:
-                tail = self._tail.lines() if log_tail else ()
-                self._handle.update(static.bundle(facts, tail), raw=True)
+                self._handle.update(bundle, raw=True)
+            self._leave(bundle, final=True)
             # A page that was loaded again can't replace its output: its view shows the end.
             if not door.attended():
                 self.widget.retire()
+
+    def part(self) -> None:
+        """Leave the plain form as the kernel ends, whatever the job's state."""
+        self.finish(self._known)
 
     def tick(self) -> None:
         """Send what was collected: called by the pump."""
@@ -225,11 +236,17 @@ class CardView:
     def _sync(self, facts: JobFacts | None, asked: str) -> None:
         with self.widget.hold_sync():
             if facts is not None:
+                before = self.widget.card["word"]
                 self.widget.card = card_model(facts, time.time()).as_json()
+                if self.widget.card["word"] != before or not self.widget.left:
+                    self._leave(static.bundle(facts, ()))
             self.widget.asked = asked
             if time.monotonic() - self._tail_at >= TAIL_SECONDS:
                 self._tail_at = time.monotonic()
                 self.widget.tail = self._tail_trait()
+
+    def _leave(self, bundle: dict[str, str], *, final: bool = False) -> None:
+        self.widget.left = {"id": self.widget.model_id, "data": bundle, "final": final}
 
     def _tail_trait(self) -> dict[str, Any]:
         lines = [list(line) for line in self._tail.lines()]

@@ -80,7 +80,7 @@ def test_a_second_of_output_is_a_few_messages(desk: Callable[..., Desk]) -> None
     assert custom["content"]["seq"] == 1
     assert custom["content"]["skipped"] == 8000
     assert custom["content"]["parts"][0][1].endswith("line 9999\n")
-    assert list(update["state"]) == ["card"]
+    assert sorted(update["state"]) == ["card", "left"]
     assert update["state"]["card"]["word"] == "Running"
     assert card.tick() == []
 
@@ -159,11 +159,13 @@ def test_a_card_that_is_watched_ends_when_its_view_goes(
     card.click({"ask": "close"})
     card.view.write("stdout", "last words\n")
     card.view.finish(ended())
-    last = card.sent[-1]
+    *_, last, left = card.sent
     card.click({"ask": "close"})
 
     assert last["state"]["card"]["done"]
     assert last["state"]["tail"]["lines"] == [["stdout", "last words"]]
+    assert left["state"]["left"]["final"]
+    assert "last words" in left["state"]["left"]["data"]["text/html"]
     assert card.sent[-1]["type"] == "comm_close"
 
 

@@ -22,7 +22,9 @@ export default () => {
       const sync = () => setClock(model);
       model.on("msg:custom", listen);
       model.on("change:card", sync);
+      const stay = leaving(model);
       return () => {
+        stay();
         model.off("msg:custom", listen);
         model.off("change:card", sync);
       };

@@ -111,7 +111,7 @@ def _fitting_charts(usage: Sequence[Meter], room: int) -> str:
 
 
 def _charts(usage: Sequence[Meter], size: Size) -> str:
-    shown = "".join(map(lambda meter: _chart(meter, size), usage))
+    shown = "".join(_chart(meter, size) for meter in usage)
     return f'<div style="{_GAP}">{shown}</div>' if shown else ""
 
 

@@ -1,0 +1,114 @@
+"""A card where nobody can watch: plain from the start, and put right as the job goes on.
+
+Whoever executes notebooks in bulk keeps outputs, and runs no page that could draw a widget. When
+the notebook ends and jobs still run, nothing can be put right any more; so what stands there is
+true at any time: what was last seen, when, and how to see more.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+import IPython.display
+
+from nbbatch.facts import JobFacts
+from nbbatch.widgets import static
+from nbbatch.widgets.log import Pending, Tail
+from nbbatch.widgets.output import Handle
+from nbbatch.widgets.pump import Pump, shared
+
+__all__ = ["StillView"]
+
+#: How often what was last seen is renewed while the state stays the same: seconds.
+RENEWED = 15.0
+
+
+class StillView:
+    """Draws one job as a plain output.
+
+    Parameters
+    ----------
+    display, pump, clock
+        Where it is put, what ticks it, and what tells when it is to be renewed.
+    """
+
+    def __init__(
+        self,
+        facts: JobFacts,
+        *,
+        display: Callable[..., Handle | None] = IPython.display.display,
+        pump: Pump = shared,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._lock = threading.Lock()  # what was collected
+        self._drawing = threading.Lock()  # the output
+        self._facts = facts
+        self._pending, self._tail = Pending(), Tail()
+        self._closed = False
+        self._display, self._pump, self._clock = display, pump, clock
+        self.renew()
+        pump.add(self)
+
+    def renew(self) -> None:
+        """Put the card below the cell; again, where the job has cleared the outputs."""
+        with self._drawing:
+            self._handle = self._display(self._drawn(), raw=True, display_id=True)
+
+    def update(self, facts: JobFacts) -> None:
+        """Show `facts` at the next tick, if they tell of another state."""
+        with self._lock:
+            self._facts = facts
+
+    def write(self, name: str, text: str) -> None:
+        """Append to the log; its end is shown."""
+        with self._lock:
+            self._pending.add(name, text)
+
+    def settle(self) -> None:
+        """Do nothing: the card is a place of its own."""
+
+    def release(self) -> None:
+        """Do nothing: nobody could click."""
+
+    def poll(self) -> None:
+        """Do nothing: nobody could click."""
+
+    def tick(self) -> None:
+        """Put the output right: called by the pump."""
+        with self._drawing:
+            due = self._clock() - self._drawn_at >= RENEWED
+            if self._closed or (self._state() == self._shown and not due):
+                return
+            if self._handle is not None:
+                self._handle.update(self._drawn(), raw=True)
+
+    def finish(self, facts: JobFacts, *, log_tail: bool = True) -> None:
+        """Leave the final form.
+
+        Parameters
+        ----------
+        log_tail
+            Whether it holds the end of the log; without, where the outputs follow anyway.
+        """
+        self._pump.remove(self)
+        with self._drawing:
+            if self._closed:
+                return
+            self._closed = True
+            self.update(facts)
+            if self._handle is not None:
+                self._handle.update(self._drawn(log_tail=log_tail), raw=True)
+
+    def _drawn(self, *, log_tail: bool = True) -> dict[str, str]:
+        self._shown, self._drawn_at = self._state(), self._clock()
+        with self._lock:
+            facts, batch = self._facts, self._pending.take()
+        for name, text in batch.parts if batch is not None else ():
+            self._tail.feed(name, text)
+        return static.bundle(facts, self._tail.lines() if log_tail else ())
+
+    def _state(self) -> tuple[object, ...]:
+        with self._lock:
+            return self._facts.state, self._facts.attempt, self._facts.outcome
