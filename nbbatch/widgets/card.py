@@ -23,7 +23,7 @@ from nbbatch.facts import JobFacts
 from nbbatch.widgets import door, static
 from nbbatch.widgets.log import Batch, Pending, Tail
 from nbbatch.widgets.model import card_model
-from nbbatch.widgets.output import Handle, part_at_exit
+from nbbatch.widgets.output import Handle, Remains, part_at_exit
 from nbbatch.widgets.page import script, style
 from nbbatch.widgets.pump import Pump, shared
 
@@ -107,7 +107,7 @@ class CardView:
         self._lock = threading.Lock()  # what was collected
         self._sending = threading.Lock()  # the widget
         self._facts: JobFacts | None = None
-        self._known = facts
+        self._known, self._remains = facts, Remains()
         self._pending = Pending()
         self._asked = ""
         self._tail, self._tail_at, self._seq, self._count = Tail(), 0.0, 0, 0
@@ -236,10 +236,9 @@ class CardView:
     def _sync(self, facts: JobFacts | None, asked: str) -> None:
         with self.widget.hold_sync():
             if facts is not None:
-                before = self.widget.card["word"]
                 self.widget.card = card_model(facts, time.time()).as_json()
-                if self.widget.card["word"] != before or not self.widget.left:
-                    self._leave(static.bundle(facts, ()))
+                if self._remains.due(self.widget.card["word"]):
+                    self._leave(static.bundle(facts, self._tail.lines()))
             self.widget.asked = asked
             if time.monotonic() - self._tail_at >= TAIL_SECONDS:
                 self._tail_at = time.monotonic()

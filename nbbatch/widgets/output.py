@@ -5,10 +5,15 @@ from __future__ import annotations
 import atexit
 import contextlib
 import sys
+import time
 import weakref
+from collections.abc import Callable
 from typing import Any, Protocol
 
-__all__ = ["Handle", "Parting", "part_at_exit"]
+__all__ = ["Handle", "Parting", "Remains", "part_all", "part_at_exit"]
+
+#: Seconds between two drawings of what would be left, while the state stays the same.
+RENEWED = 15.0
 
 
 class Handle(Protocol):
@@ -23,6 +28,22 @@ class Parting(Protocol):
 
     def part(self) -> None:
         """Leave something in its place that needs no kernel."""
+
+
+class Remains:
+    """Tells when it is time to draw anew what would be left of a live output."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._state, self._at = "", 0.0
+
+    def due(self, state: str) -> bool:
+        """Tell whether the state has changed, or much else by now."""
+        now = self._clock()
+        if state == self._state and now - self._at < RENEWED:
+            return False
+        self._state, self._at = state, now
+        return True
 
 
 _live: weakref.WeakSet[Any] = weakref.WeakSet()

@@ -16,13 +16,10 @@ import IPython.display
 from nbbatch.facts import JobFacts
 from nbbatch.widgets import static
 from nbbatch.widgets.log import Pending, Tail
-from nbbatch.widgets.output import Handle
+from nbbatch.widgets.output import Handle, Remains
 from nbbatch.widgets.pump import Pump, shared
 
 __all__ = ["StillView"]
-
-#: How often what was last seen is renewed while the state stays the same: seconds.
-RENEWED = 15.0
 
 
 class StillView:
@@ -47,13 +44,14 @@ class StillView:
         self._facts = facts
         self._pending, self._tail = Pending(), Tail()
         self._closed = False
-        self._display, self._pump, self._clock = display, pump, clock
+        self._display, self._pump, self._remains = display, pump, Remains(clock)
         self.renew()
         pump.add(self)
 
     def renew(self) -> None:
         """Put the card below the cell; again, where the job has cleared the outputs."""
         with self._drawing:
+            self._remains.due(self._state())
             self._handle = self._display(self._drawn(), raw=True, display_id=True)
 
     def update(self, facts: JobFacts) -> None:
@@ -78,10 +76,9 @@ class StillView:
     def tick(self) -> None:
         """Put the output right: called by the pump."""
         with self._drawing:
-            due = self._clock() - self._drawn_at >= RENEWED
-            if self._closed or (self._state() == self._shown and not due):
+            if self._closed or self._handle is None:
                 return
-            if self._handle is not None:
+            if self._remains.due(self._state()):
                 self._handle.update(self._drawn(), raw=True)
 
     def finish(self, facts: JobFacts, *, log_tail: bool = True) -> None:
@@ -102,13 +99,12 @@ class StillView:
                 self._handle.update(self._drawn(log_tail=log_tail), raw=True)
 
     def _drawn(self, *, log_tail: bool = True) -> dict[str, str]:
-        self._shown, self._drawn_at = self._state(), self._clock()
         with self._lock:
             facts, batch = self._facts, self._pending.take()
         for name, text in batch.parts if batch is not None else ():
             self._tail.feed(name, text)
         return static.bundle(facts, self._tail.lines() if log_tail else ())
 
-    def _state(self) -> tuple[object, ...]:
+    def _state(self) -> str:
         with self._lock:
-            return self._facts.state, self._facts.attempt, self._facts.outcome
+            return f"{self._facts.state} {self._facts.attempt} {self._facts.outcome}"

@@ -15,9 +15,10 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -212,4 +213,6 @@ def _end_kernels(lab: Lab) -> None:
         sessions = json.load(answer)
     for session in sessions:
         url = f"{lab.url}/api/sessions/{session['id']}"
-        urllib.request.urlopen(urllib.request.Request(url, method="DELETE")).close()
+        # The test itself may have shut it down.
+        with suppress(urllib.error.HTTPError):
+            urllib.request.urlopen(urllib.request.Request(url, method="DELETE")).close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,15 @@ from tests.browser.lab import Lab, NotebookPage, notebook
 pytestmark = pytest.mark.browser
 
 LOAD = "%load_ext nbbatch"
-LONG = "%%batch --detach --name long\nimport time\nprint('begun')\ntime.sleep(600)"
+#: Runs until the test says so, by a file.
+LONG = """%%batch --detach --name long
+import os, time
+print('begun')
+end = time.time() + 120
+while not os.path.exists({flag!r}) and time.time() < end:
+    time.sleep(0.05)"""
 SHORT = "%%batch --name short --cpu 1\nprint('said')\nimport time; time.sleep(1)"
 AGAIN = "%batch card short"
-END = "\nfrom nbbatch.session import current_session\ncurrent_session().cancel('long')"
 
 
 def wait_text(nb: NotebookPage, selector: str, text: str) -> None:
@@ -36,11 +42,8 @@ def saved(nb: NotebookPage, path: Path) -> list[Any]:
 
 
 def command(nb: NotebookPage, name: str) -> None:
-    """Run one of JupyterLab's commands, and answer its dialog with yes."""
+    """Run one of JupyterLab's commands."""
     nb.page.evaluate(f"() => {{ window.jupyterapp.commands.execute('{name}'); }}")
-    accept = nb.page.locator(".jp-Dialog button.jp-mod-accept")
-    accept.wait_for(timeout=20_000)
-    accept.click()
 
 
 def mimes(outputs: list[Any]) -> list[list[str]]:
@@ -48,22 +51,32 @@ def mimes(outputs: list[Any]) -> list[list[str]]:
     return [sorted(o.data) for o in outputs if "text/html" in o.get("data", {})]
 
 
+@pytest.fixture
+def flag(tmp_path: Path) -> Iterator[Path]:
+    """Give the file that ends a long job; it ends with the test in any case."""
+    path = tmp_path / "flag"
+    yield path
+    path.touch()
+
+
 PLAIN = ["text/html", "text/plain"]
 
 
 @pytest.mark.parametrize("how", ["restart", "shutdown"])
 def test_cards_are_plain_when_their_kernel_ends(
-    lab: Lab, browser: Browser, kernel: str, how: str
+    lab: Lab, browser: Browser, flag: Path, kernel: str, how: str
 ) -> None:
     """Restart and Shut Down leave what was last seen, also of a job that had ended."""
     name = f"end-{how}-{kernel}"
-    path = lab.write(name, [LOAD, LONG, SHORT, AGAIN], kernel)
+    path = lab.write(name, [LOAD, LONG.format(flag=str(flag)), SHORT, AGAIN], kernel)
     with notebook(lab, browser, name) as nb:
         nb.run_all()
         wait_text(nb, ".nbb-log", "begun")
-        nb.page.get_by_role("button", name="Fold short", exact=True).wait_for(timeout=30_000)
+        wait_text(nb, ".nbb-word", "Succeeded")
         nb.shot(f"static-{how}-before", of=".nbb")
-        command(nb, f"notebook:{how}-kernel" if how == "restart" else "kernelmenu:shutdown")
+        command(nb, f"kernelmenu:{how}")
+        if how == "restart":
+            nb.page.locator(".jp-Dialog button.jp-mod-accept").click()
         wait_text(nb, "summary", "last seen")
         nb.page.wait_for_function("() => !document.querySelector('.nbb')", timeout=20_000)
         nb.shot(f"static-{how}-after")

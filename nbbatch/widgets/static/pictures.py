@@ -56,19 +56,16 @@ def _area(points: Sequence[tuple[float, float]], width: int, height: int) -> lis
     """Draw a line with the shade below it, on a ground line."""
     thick = max(1, height // 20)
     tops = [round((height - 2 * thick) * (1 - value)) for value in _spread(points, width)]
-    columns = [_column(tops, x, height, thick) for x in range(width)]
-    return [bytes(row) for row in zip(*columns, strict=True)]
+    columns = b"".join(_column(tops, x, height, thick) for x in range(width))
+    return [columns[y::height] for y in range(height)]
 
 
 def _column(tops: list[int], x: int, height: int, thick: int) -> bytes:
     # As far as the line before it, so that steep parts have no gaps.
     before = tops[max(0, x - 1)]
     first, last = min(tops[x], before), max(tops[x], before) + thick
-    ground = height - thick
-    return bytes(
-        2 if first <= y < last else 0 if y < first else 3 if y >= ground else 1
-        for y in range(height)
-    )
+    shade = max(0, height - thick - last)
+    return (bytes(first) + b"\2" * (last - first) + b"\1" * shade + b"\3" * thick)[:height]
 
 
 def _spread(points: Sequence[tuple[float, float]], count: int) -> list[float]:

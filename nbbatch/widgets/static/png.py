@@ -42,8 +42,11 @@ def png(rows: Sequence[bytes], colours: Sequence[Colour]) -> bytes:
 
 def _packed(row: bytes) -> bytes:
     row += bytes(-len(row) % 4)
-    quads = zip(row[::4], row[1::4], row[2::4], row[3::4], strict=True)
-    return bytes(a << 6 | b << 4 | c << 2 | d for a, b, c, d in quads)
+    packed = 0
+    # All bytes of a row at once: no index is above 3, so none gets into its neighbour's bits.
+    for place in range(4):
+        packed = packed << _BITS | int.from_bytes(row[place::4], "big")
+    return packed.to_bytes(len(row) // 4, "big")
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:

@@ -1,0 +1,1 @@
+"""Notebooks without a front end: what their outputs hold, whatever happens."""
