@@ -19,7 +19,7 @@ from nbbatch.widgets.static.pictures import SIZES, Size, bar, chart
 __all__ = ["folded", "weight"]
 
 #: What the charts may weigh, and how many there are at most: a host may have many GPUs.
-_CHARTS_BYTES, _CHARTS = 7_000, 12
+_CHARTS_BYTES, _CHARTS = 9_000, 12
 #: Of it the log is sure, so charts get smaller first.
 _LOG_BYTES = 6_000
 _MAX_URL = 500

@@ -18,7 +18,7 @@ __all__ = ["SIZES", "Size", "bar", "chart"]
 #: Width and height as shown, and how many pixels there are to each.
 Size = tuple[int, int, int]
 #: From the finest to the smallest; the last one says it with words alone.
-SIZES: tuple[Size, ...] = ((200, 32, 2), (160, 28, 1), (80, 20, 1), (0, 0, 0))
+SIZES: tuple[Size, ...] = ((200, 32, 2), (160, 28, 1), (100, 20, 1), (0, 0, 0))
 
 #: They stand out 3 to 1 and more from white and from the dark themes' black.
 _NOTHING: Colour = (0, 0, 0, 0)
