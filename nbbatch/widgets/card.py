@@ -1,9 +1,10 @@
 """The live card in a notebook: an anywidget, driven from any thread through the pump.
 
-The widget is only written by the pump's tick and by `finish`, one at a time: ipywidgets is not
-thread-safe. A click comes as a comm message, and while a cell waits for the job (`blocking`) also
-through the `door`; it is answered in the trait `asked`. Only where no answer comes does the page
-interrupt the kernel.
+The widget is only written by the pump's tick, by answers and by `finish`, one at a time:
+ipywidgets is not thread-safe. What the page says comes as a comm message, and while a cell waits
+for the job (`blocking`) also through the `door`. A click is answered in the trait `asked`; only
+where no answer comes does the page interrupt the kernel. What is asked about the log is answered
+by a message.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -21,7 +21,7 @@ from traitlets import Bool, Dict, Unicode
 
 from nbbatch.facts import JobFacts
 from nbbatch.widgets import door, static
-from nbbatch.widgets.log import Batch, Pending, Tail
+from nbbatch.widgets.log import ASKS, JobLog
 from nbbatch.widgets.model import card_model
 from nbbatch.widgets.output import Handle, Remains, part_at_exit
 from nbbatch.widgets.page import script, style
@@ -29,8 +29,9 @@ from nbbatch.widgets.pump import Pump, shared
 
 __all__ = ["CardView", "CardWidget"]
 
+_LOG = ("log", "refill", "paint", "search", "sheet", "save", "tools", "pane")
 _PARTS = ("copy", "fold", "head", "timeline", "bars", "chart", "meters", "resources", "parts")
-_SCRIPT = ("base", "ansi", "log", *_PARTS, "clicks", "leave", "card")
+_SCRIPT = ("base", "clicks", "ansi", *_LOG, *_PARTS, "leave", "card")
 #: How often the page's copy of the end of the log is renewed, for a reload: seconds.
 TAIL_SECONDS = 2.0
 
@@ -54,7 +55,7 @@ class CardWidget(anywidget.AnyWidget):
     key = Unicode("").tag(sync=True)
     #: The answer to a click: ``cancel`` or ``detach``.
     asked = Unicode("").tag(sync=True)
-    #: ``seq``, ``count``, ``lines``: the end of the log, for a page that is loaded again.
+    #: `JobLog.start_again`: the end of the log, for a page that is loaded again.
     tail = Dict().tag(sync=True)
 
     def __init__(self, stand_in: dict[str, str], **traits: Any) -> None:
@@ -77,9 +78,6 @@ class CardWidget(anywidget.AnyWidget):
             self.tail, self.left = {}, {}
             self._esm, self._css = "export default {}", ""
         self.close()
-
-
-_by_key: weakref.WeakValueDictionary[str, CardView] = weakref.WeakValueDictionary()
 
 
 class CardView:
@@ -108,10 +106,9 @@ class CardView:
         self._sending = threading.Lock()  # the widget
         self._facts: JobFacts | None = None
         self._known, self._remains = facts, Remains()
-        self._pending = Pending()
         self._asked = ""
-        self._tail, self._tail_at, self._seq, self._count = Tail(), 0.0, 0, 0
-        self._closed = False
+        self._log, self._tail_at = JobLog(), 0.0
+        self._closed = self._retired = False
         self._pump = pump
         stand_in = {"text/html": static.live_html(facts), "text/plain": static.live_text(facts)}
         self.widget = CardWidget(
@@ -121,8 +118,8 @@ class CardView:
             detachable=detach is not None,
             key=uuid.uuid4().hex,
         )
-        _by_key[self.widget.key] = self
-        self.widget.on_msg(self._heard)
+        self._listener = door.listen(self.widget.key, self._heard)
+        self.widget.on_msg(lambda _widget, message, _buffers: self._listener.hear(message))
         self._display = display
         self.renew()
         pump.add(self)
@@ -139,8 +136,8 @@ class CardView:
 
     def write(self, name: str, text: str) -> None:
         """Append to the log at the next tick; `name` is ``stdout`` or ``stderr``."""
-        with self._lock:
-            self._pending.add(name, text)
+        if not self._closed:
+            self._log.write(name, text)
 
     def settle(self) -> None:
         """Do nothing: the card is a place of its own."""
@@ -159,10 +156,7 @@ class CardView:
 
     def poll(self) -> None:
         """Take clicks while a cell waits; they may be for another card, too."""
-        for key, what in door.clicks(door.answers):
-            view = _by_key.get(key)
-            if view is not None:
-                view.ask(what)
+        door.serve()
 
     def ask(self, what: str) -> None:
         """Do what a click asks for, once: it may come on two ways.
@@ -194,13 +188,13 @@ class CardView:
             self.update(facts)
             self._tail_at = 0.0
             self._send()
-            bundle = static.bundle(facts, self._tail.lines() if log_tail else ())
+            bundle = static.bundle(facts, self._log.tail() if log_tail else ())
             if self._handle is not None:
                 self._handle.update(bundle, raw=True)
             self._leave(bundle, final=True)
             # A page that was loaded again can't replace its output: its view shows the end.
             if not door.attended():
-                self.widget.retire()
+                self._retire()
 
     def part(self) -> None:
         """Leave the plain form as the kernel ends, whatever the job's state."""
@@ -213,53 +207,51 @@ class CardView:
                 self._send()
 
     def _send(self) -> None:
-        batch = self._drain()
+        message = self._log.take()
         with self._lock:
             facts, self._facts = self._facts, None
             asked = self._asked
-        if batch is not None:
-            self.widget.send({"seq": self._seq, "skipped": batch.skipped, "parts": batch.parts})
+        if message is not None:
+            self.widget.send(message)
         self._sync(facts, asked)
-
-    def _drain(self) -> Batch | None:
-        with self._lock:
-            batch = self._pending.take()
-        if batch is None:
-            return None
-        self._seq += 1
-        self._count += batch.skipped
-        for name, text in batch.parts:
-            self._count += text.count("\n")
-            self._tail.feed(name, text)
-        return batch
 
     def _sync(self, facts: JobFacts | None, asked: str) -> None:
         with self.widget.hold_sync():
             if facts is not None:
                 self.widget.card = card_model(facts, time.time()).as_json()
                 if self._remains.due(self.widget.card["word"]):
-                    self._leave(static.bundle(facts, self._tail.lines()))
+                    self._leave(static.bundle(facts, self._log.tail()))
             self.widget.asked = asked
             if time.monotonic() - self._tail_at >= TAIL_SECONDS:
                 self._tail_at = time.monotonic()
-                self.widget.tail = self._tail_trait()
+                self.widget.tail = self._log.start_again()
 
     def _leave(self, bundle: dict[str, str], *, final: bool = False) -> None:
         self.widget.left = {"id": self.widget.model_id, "data": bundle, "final": final}
 
-    def _tail_trait(self) -> dict[str, Any]:
-        lines = [list(line) for line in self._tail.lines()]
-        return {"seq": self._seq, "count": self._count, "lines": lines}
-
-    def _heard(self, _widget: object, content: Any, _buffers: object) -> None:
-        what = str(content.get("ask")) if isinstance(content, dict) else ""
+    def _heard(self, message: door.Message) -> None:
+        what = message["ask"]
         if what == "close":
             self._left()
+        elif what in ASKS:
+            self._answer(message)
         else:
             self.ask(what)
+
+    def _answer(self, message: door.Message) -> None:
+        told, buffers = self._log.answer(message)
+        with self._sending:
+            if not self._retired:
+                self.widget.send(told, buffers=buffers)
 
     def _left(self) -> None:
         """Free a card that has ended and that no page shows any more."""
         with self._sending:
             if self._closed:
-                self.widget.retire()
+                self._retire()
+
+    def _retire(self) -> None:
+        if not self._retired:
+            self._retired = True
+            self.widget.retire()
+            self._log.close()

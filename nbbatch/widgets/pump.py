@@ -14,8 +14,8 @@ from typing import Protocol
 __all__ = ["Pump", "Ticking", "shared"]
 
 SECONDS = 0.1
-#: Above this number of live views, each one is served less often.
-MANY, MANY_SECONDS = 10, 0.25
+#: All views together send no more than 200 messages a second, two at each tick of one.
+SECONDS_EACH = 2 / 200
 
 
 class Ticking(Protocol):
@@ -58,7 +58,7 @@ class Pump:
             for view in views:
                 self._tick(view)
             with self._changed:
-                pause = SECONDS if len(views) <= MANY else MANY_SECONDS
+                pause = max(SECONDS, SECONDS_EACH * len(views))
                 self._changed.wait_for(lambda: not self._views, pause)
 
     def _tick(self, view: Ticking) -> None:

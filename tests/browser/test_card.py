@@ -49,7 +49,7 @@ def test_a_job_from_submit_to_the_folded_card(lab: Lab, browser: Browser) -> Non
 for n in range(30):
     job.view.write("stdout", f"epoch {n} loss \\x1b[32m{1 / (n + 1):.3f}\\x1b[0m\\n")
     job.view.write("stderr", f"\\r{n}%|{'#' * (n // 2):15s}|")
-job.view.write("stderr", "\\rdone\\n")
+job.view.write("stderr", "\\r\\x1b[Kdone\\n")
 job.detached.wait(30)
 """
     waiting = 'job.view.write("stderr", "early\\n"); time.sleep(1.5)'

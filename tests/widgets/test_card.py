@@ -12,6 +12,7 @@ from comm.base_comm import BaseComm
 
 from nbbatch.widgets import door
 from nbbatch.widgets.card import CardView
+from nbbatch.widgets.log.pending import FLOOD_LINES
 from tests.widgets.jobs import HandPump, ended, running, waiting
 
 
@@ -77,8 +78,10 @@ def test_a_second_of_output_is_a_few_messages(desk: Callable[..., Desk]) -> None
 
     custom, update = card.tick()
 
+    assert custom["content"]["kind"] == "log"
     assert custom["content"]["seq"] == 1
-    assert custom["content"]["skipped"] == 8000
+    assert custom["content"]["fresh"]
+    assert custom["content"]["first"] == 10_000 - FLOOD_LINES
     assert custom["content"]["parts"][0][1].endswith("line 9999\n")
     assert {"card", "left"} <= set(update["state"]) <= {"card", "left", "tail"}
     assert update["state"]["card"]["word"] == "Running"
@@ -94,8 +97,8 @@ def test_the_page_can_start_again_from_the_tail(desk: Callable[..., Desk]) -> No
     tail = card.view.widget.tail
 
     assert (tail["seq"], tail["count"]) == (1, 500)
-    assert len(tail["lines"]) == 200
-    assert tail["lines"][-1] == ["stdout", "open"]
+    assert tail["lines"] == [["stdout", "x"]] * 200
+    assert tail["begun"] == [["stdout", "open"]]
 
 
 @pytest.mark.parametrize(

@@ -94,8 +94,6 @@ class CardModel:
     parts: Parts | None = None
     cost: str = ""
     advice: str = ""
-    details: tuple[tuple[str, str], ...] = ()
-    log_url: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """Return the model as plain JSON values, for the page."""

@@ -5,13 +5,21 @@ let bodies = 0; // the ids that buttons point to
 
 export default () => {
   const log = new Log();
+  const requests = new Requests();
   const panes = new Set();
   let skew = 0; // kernel's clock minus the page's, seconds
   let choice = null;
 
-  const listen = (message) => {
-    log.take(message);
+  const shown = () => {
     for (const part of panes) part.schedule();
+  };
+  let refill = null;
+  const listen = (message, buffers) => {
+    requests.hear(message, buffers);
+    if (message.kind !== "log") return;
+    log.take(message);
+    refill.look(message.fresh);
+    shown();
   };
   const setClock = (model) => (skew = model.get("card").now - Date.now() / 1000);
 
@@ -19,12 +27,15 @@ export default () => {
     initialize({ model }) {
       // Messages that come before the first view are lost to it: listen from the start.
       log.restore(model.get("tail"));
+      refill = new Refill(log, (message) => requests.ask(model, message), shown);
+      refill.look();
       const sync = () => setClock(model);
       model.on("msg:custom", listen);
       model.on("change:card", sync);
       const stay = leaving(model);
       return () => {
         stay();
+        refill.stop();
         model.off("msg:custom", listen);
         model.off("change:card", sync);
       };
@@ -34,7 +45,7 @@ export default () => {
       choice ??= folding(model.get("card").id);
       const note = h("div", { className: "nbb-hint", role: "status" });
       const hint = (text) => say(note, text);
-      const log_ = pane(log);
+      const log_ = pane(log, (message) => requests.ask(model, message));
       const toggle = () => {
         const { done } = model.get("card");
         choice.choose(done, !choice.folded(done));

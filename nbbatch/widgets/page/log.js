@@ -1,132 +1,122 @@
-// A job's log in the page: bounded, whatever a job prints and whether or not anybody looks.
+// A job's last lines in the page: bounded, whatever a job prints and whether or not anybody looks.
+//
+// A line is finished by its newline and has a number from then on, the same as in the kernel
+// (see log/lines.py). `lines` has no holes: where some were left out it begins anew behind them.
 
-const MAX_LINES = 2000;
+const MAX_LINES = 5000;
 const MAX_LINE = 4000;
-const MAX_CHUNK = 100; // lines in one element: many small ones are slow to lay out
+const MAX_RAW = 16_000;
+const MAX_CHARS = 8_000_000;
+
+// From pieces of text to lines; a style holds for its stream until it is changed.
+class LineReader {
+  begun = new Map(); // stream name -> its unfinished line
+  styles = new Map(); // stream name -> the style in which that began
+
+  constructor(number) {
+    this.number = number; // of the next line
+  }
+
+  read(parts, finish) {
+    for (const [name, text] of parts) {
+      const pieces = text.split("\n");
+      pieces[0] = (this.begun.get(name) ?? "") + pieces[0];
+      // Deleted and set again: the stream that wrote last is the lowest.
+      this.begun.delete(name);
+      const last = pieces.pop();
+      for (const piece of pieces) finish(this.line(name, piece, this.number++));
+      if (last) this.begun.set(name, last.slice(-MAX_RAW));
+    }
+  }
+
+  line(name, text, number) {
+    const style = this.styles.get(name) ?? PLAIN_STYLE;
+    if (text.includes("\x1b")) this.styles.set(name, styleAfter(text, style));
+    return { name, text: text.slice(-MAX_RAW), number, style };
+  }
+
+  open() {
+    return [...this.begun].map(([name, text]) =>
+      ({ name, text, number: -1, style: this.styles.get(name) ?? PLAIN_STYLE }));
+  }
+}
 
 class Log {
-  lines = []; // finished: {name, text}
-  begun = new Map(); // stream name -> its unfinished line
-  count = 0; // finished lines ever, those before the kept ones included
-  number = 0; // of the last line put into `lines`
+  lines = [];
+  chars = 0;
+  reader = new LineReader(0);
   seq = 0; // of the last message
+  era = 0; // grows when the kept lines are replaced by others
+  plainBefore = 0; // lines before this number are plain text from an earlier page
+  lost = ""; // why the kernel has not kept the whole log
 
+  get count() {
+    return this.reader.number;
+  }
+
+  get first() {
+    return this.lines.length ? this.lines[0].number : this.count;
+  }
+
+  // What is left of an earlier page: plain text, to be replaced by the lines as they came.
   restore(tail) {
     if (!tail?.seq) return;
-    this.seq = tail.seq;
-    this.count = tail.count;
-    for (const [name, text] of tail.lines) this.finish(name, text);
+    Object.assign(this, { seq: tail.seq, lost: tail.lost, plainBefore: tail.count });
+    this.reader = new LineReader(Math.max(0, tail.count - tail.lines.length));
+    const parts = tail.lines.map(([name, text]) => [name, `${text}\n`]);
+    this.reader.read([...parts, ...tail.begun], (line) => this.keep(line));
   }
 
-  take({ seq, skipped, parts }) {
+  take({ seq, first, fresh, parts, lost }) {
     if (seq <= this.seq) return;
-    if (seq > this.seq + 1) this.note("some lines did not arrive here");
-    if (skipped) {
-      this.count += skipped;
-      this.note(`${skipped.toLocaleString("en")} lines not shown`);
-    }
+    // A message of another page's time may be missing here.
+    if (fresh || first !== this.count) this.beginAt(first);
     this.seq = seq;
-    for (const [name, text] of parts) this.feed(name, text);
+    this.lost = lost;
+    this.reader.read(parts, (line) => this.keep(line));
   }
 
-  feed(name, text) {
-    const pieces = text.split("\n");
-    pieces[0] = (this.begun.get(name) ?? "") + pieces[0];
-    // Deleted and set again: the stream that wrote last is the lowest.
-    this.begun.delete(name);
-    const last = pieces.pop();
-    for (const piece of pieces) this.finish(name, piece);
-    this.count += pieces.length;
-    if (last) this.begun.set(name, lastWriting(last).slice(-MAX_LINE));
+  beginAt(number) {
+    this.lines = [];
+    this.chars = 0;
+    this.era++;
+    this.reader = new LineReader(number);
   }
 
-  finish(name, text) {
-    this.lines.push({ name, text: shown(text), number: ++this.number });
-    if (this.lines.length > 2 * MAX_LINES) this.lines.splice(0, this.lines.length - MAX_LINES);
+  // From where to where lines are to be fetched, null where none are.
+  missing() {
+    const from = Math.max(0, this.count - MAX_LINES);
+    const to = Math.max(this.first, this.plainBefore);
+    return this.lost || this.chars > MAX_CHARS / 4 || from >= to ? null : [from, to];
   }
 
-  note(text) {
-    this.finish("note", `⋯ ${text} ⋯`);
+  // Take fetched lines as those before line `to`; return whether they fit.
+  putBefore(to, lines) {
+    if (!lines.length || lines[lines.length - 1].number !== to - 1) return false;
+    const after = this.lines.filter((line) => line.number >= to);
+    if (after.length ? after[0].number !== to : this.count !== to) return false;
+    if (this.plainBefore) this.era++;
+    this.plainBefore = 0;
+    this.lines = [...lines, ...after];
+    this.chars = this.lines.reduce((sum, line) => sum + line.text.length, 0);
+    return true;
+  }
+
+  keep(line) {
+    this.lines.push(line);
+    this.chars += line.text.length;
+    if (this.lines.length > 2 * MAX_LINES) this.drop(this.lines.length - MAX_LINES);
+    while (this.chars > MAX_CHARS && this.lines.length > 1) this.drop(1 + (this.lines.length >> 2));
+  }
+
+  drop(count) {
+    for (const line of this.lines.splice(0, count)) this.chars -= line.text.length;
   }
 }
 
-// What a carriage return rewrote is gone; one at the very end has rewritten nothing yet.
-function lastWriting(line) {
-  const at = line.length > 1 ? line.lastIndexOf("\r", line.length - 2) : -1;
-  return at < 0 ? line : line.slice(at + 1);
-}
-
-function shown(line) {
-  const text = lastWriting(line).replace(/\r$/, "");
+// What is seen of a line, as text.
+function seenText(line) {
+  const text = UNCLEAN.test(line.text)
+    ? styledPieces(line.text, PLAIN_STYLE).map(([piece]) => piece).join("") : line.text;
   return text.length > MAX_LINE ? "…" + text.slice(1 - MAX_LINE) : text;
-}
-
-
-// Neighbouring lines of one stream share an element, up to a limit.
-function chunked(lines) {
-  const chunks = [];
-  for (const { name, text } of lines) {
-    const last = chunks[chunks.length - 1];
-    if (last?.name === name && last.texts.length < MAX_CHUNK) last.texts.push(text);
-    else chunks.push({ name, texts: [text] });
-  }
-  return chunks.map(({ name, texts }) =>
-    paint(h("div", { className: `nbb-lines nbb-${name}`, "data-lines": texts.length }), texts));
-}
-
-function pane(log) {
-  const finished = h("div");
-  const begun = h("div");
-  const box = h("div", { className: "nbb-log", role: "log", "aria-live": "off", tabindex: "0" });
-  box.append(finished, begun);
-  const count = h("span");
-  const follow = h("button", { type: "button", className: "nbb-button" }, "↓ Follow");
-  const foot = h("div", { className: "nbb-foot" }, count, follow);
-  const element = h("div", {}, box, foot);
-  let following = true;
-  let seen = 0; // number of the last line that stands here
-  let rows = 0;
-  let frame = 0;
-
-  const toEnd = () => (box.scrollTop = box.scrollHeight);
-  const setFollowing = (value) => {
-    following = value;
-    follow.hidden = value;
-  };
-  box.addEventListener("scroll", () =>
-    setFollowing(box.scrollTop + box.clientHeight >= box.scrollHeight - 12));
-  follow.addEventListener("click", () => {
-    setFollowing(true);
-    toEnd();
-    box.focus();
-  });
-
-  const flush = () => {
-    frame = 0;
-    const fresh = log.lines.slice(-MAX_LINES).filter((line) => line.number > seen);
-    if (fresh.length) seen = fresh[fresh.length - 1].number;
-    rows += fresh.length;
-    const chunks = chunked(fresh);
-    while (finished.firstChild && rows > MAX_LINES) {
-      rows -= Number(finished.firstChild.dataset.lines);
-      finished.firstChild.remove();
-    }
-    finished.append(...chunks);
-    const open = [...log.begun].map(([name, text]) => ({ name, text: shown(text) }));
-    begun.replaceChildren(...chunked(open));
-    box.hidden = !rows && !open.length;
-    const kept = rows < log.count ? `, the last ${rows.toLocaleString("en")} shown` : "";
-    const lines = log.count === 1 ? "1 line" : `${log.count.toLocaleString("en")} lines`;
-    say(count, log.count ? lines + kept : "");
-    foot.hidden = box.hidden;
-    if (following) toEnd();
-  };
-  setFollowing(true);
-  flush();
-  return {
-    element,
-    draw: (card) => box.setAttribute("aria-label", `Log of ${card.name}`),
-    schedule: () => (frame ||= requestAnimationFrame(flush)),
-    stop: () => cancelAnimationFrame(frame),
-  };
 }
