@@ -15,7 +15,7 @@ import IPython.display
 
 from nbbatch.facts import JobFacts
 from nbbatch.widgets import static
-from nbbatch.widgets.log import Pending, Tail
+from nbbatch.widgets.log import Tail
 from nbbatch.widgets.output import Handle, Remains
 from nbbatch.widgets.pump import Pump, shared
 
@@ -42,7 +42,7 @@ class StillView:
         self._lock = threading.Lock()  # what was collected
         self._drawing = threading.Lock()  # the output
         self._facts = facts
-        self._pending, self._tail = Pending(), Tail()
+        self._tail = Tail()
         self._closed = False
         self._display, self._pump, self._remains = display, pump, Remains(clock)
         self.renew()
@@ -62,7 +62,7 @@ class StillView:
     def write(self, name: str, text: str) -> None:
         """Append to the log; its end is shown."""
         with self._lock:
-            self._pending.add(name, text)
+            self._tail.feed(name, text)
 
     def settle(self) -> None:
         """Do nothing: the card is a place of its own."""
@@ -100,10 +100,8 @@ class StillView:
 
     def _drawn(self, *, log_tail: bool = True) -> dict[str, str]:
         with self._lock:
-            facts, batch = self._facts, self._pending.take()
-        for name, text in batch.parts if batch is not None else ():
-            self._tail.feed(name, text)
-        return static.bundle(facts, self._tail.lines() if log_tail else ())
+            facts, tail = self._facts, self._tail.lines() if log_tail else ()
+        return static.bundle(facts, tail)
 
     def _state(self) -> str:
         with self._lock:
