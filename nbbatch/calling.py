@@ -16,6 +16,7 @@ from nbbatch.catching import settle
 from nbbatch.follow import Follower, fitting_emitter, follow
 from nbbatch.futures.job import Job
 from nbbatch.futures.tracker import Observer
+from nbbatch.origin import notebook
 from nbbatch.session import Work, current_session
 from nbbatch.wire.spec import JobSpec
 
@@ -42,7 +43,7 @@ def submit(
     captured = capture_call(function, args, kwargs, scene)
     name = merged.name or tidy_name(getattr(function, "__name__", "function"))
     spec = JobSpec(kind="call", name=name)
-    return session.submit(Work(spec, captured), merged, observer)
+    return session.submit(Work(spec, captured, notebook()), merged, observer)
 
 
 def call(

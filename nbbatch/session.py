@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,12 +16,14 @@ from nbbatch.backends.base import Backend, Call, Launch
 from nbbatch.capture.values import Captured, python_version
 from nbbatch.config import Settings
 from nbbatch.errors import BackendError, NotFoundError
-from nbbatch.facts import JobFacts, State, Status
+from nbbatch.facts import JobFacts
 from nbbatch.futures.again import Again
-from nbbatch.futures.changes import ended, first_facts
+from nbbatch.futures.changes import first_facts
 from nbbatch.futures.dependencies import resolve
 from nbbatch.futures.job import Job
+from nbbatch.futures.noting import facts_of
 from nbbatch.futures.registry import Record, Registry
+from nbbatch.futures.roll import Roll
 from nbbatch.futures.tracker import Observer, Tracker
 from nbbatch.futures.waiting import explained
 from nbbatch.futures.watcher import Watcher
@@ -35,10 +38,11 @@ __all__ = ["Session", "Work", "attach", "configure", "current_session", "jobs"]
 
 @dataclass(frozen=True)
 class Work:
-    """What is to run: a cell or a call, and the values that it needs."""
+    """What is to run: a cell or a call, the values that it needs, and where it was written."""
 
     spec: JobSpec
     captured: Captured
+    notebook: str = ""
 
 
 class Session:
@@ -82,7 +86,7 @@ class Session:
         """
         self.backend.runner.check(options)
         launch, record = self._prepare(work, options)
-        key = job_key(self._secret, record.id)
+        key = self._job_key(record.id)
         sent: set[str] = set()
         self._registry.write(record)
         try:
@@ -116,7 +120,7 @@ class Session:
             No such job was started by this user from this machine with this store.
         """
         record = self._find(id_)
-        return self._job(record, job_key(self._secret, record.id), observer)
+        return self._job(record, self._job_key(record.id), observer)
 
     def jobs(self) -> Iterator[Record]:
         """Yield the jobs of this user on this backend, the newest first."""
@@ -128,20 +132,16 @@ class Session:
         live = [r.batch_job_id for r in records if r.batch_job_id and not r.outcome]
         runner = self.backend.runner
         known = explained(runner, runner.describe(live), time.time()) if live else {}
-        return [self._facts(record, known.get(record.batch_job_id)) for record in records]
+        prices = self._prices
+        return [facts_of(r, self.backend, prices, known.get(r.batch_job_id)) for r in records]
 
-    def _facts(self, record: Record, status: Status | None) -> JobFacts:
-        facts = first_facts(record, self.backend.name, self._prices)
-        if record.outcome:
-            state = State.SUCCEEDED if record.outcome == "ok" else State.FAILED
-            return replace(
-                ended(facts), state=state, outcome=record.outcome, message=record.message
-            )
-        if status is None:
-            return facts
-        tracker = Tracker(self.backend.store, b"", facts, before=record.before)
-        tracker.take_states(status)
-        return tracker.facts
+    def roll(self, notebook: str | None = None) -> Roll:
+        """Return the jobs that `jobs` yields, live; of all notebooks or of one."""
+        keys_, prices = self._job_key, self._prices
+        return Roll(self._registry, self.backend, self._watcher, keys_, prices, notebook)
+
+    def _job_key(self, id_: str) -> bytes:
+        return job_key(self._secret, id_)
 
     def cancel(self, id_: str) -> str:
         """Ask a job to end; return its full id."""
@@ -173,6 +173,7 @@ class Session:
             catch=options.catch,
             print_exception=options.print_exception,
             nodes=options.nodes,
+            notebook=work.notebook,
             options=kept(options) if attempts.grows(options.retry_on or ()) else {},
             directory=os.getcwd(),
         )
@@ -184,7 +185,7 @@ class Session:
             **(options.environment or {}),
             **self.backend.store.environment(),
             keys.ENV_JOB: record.id,
-            keys.ENV_KEY: job_key(self._secret, record.id).hex(),
+            keys.ENV_KEY: self._job_key(record.id).hex(),
             keys.ENV_WORKER: worker,
         }
         if record.before:
@@ -335,4 +336,4 @@ def attach(id: str) -> Job[Any]:
 def jobs() -> list[JobFacts]:
     """Return what is known about this user's jobs on this backend, the newest first."""
     session = current_session()
-    return session.facts(list(session.jobs())[:100])
+    return session.facts(list(itertools.islice(session.jobs(), 100)))

@@ -7,7 +7,6 @@ import functools
 import threading
 from collections.abc import Generator, Iterator
 from concurrent.futures import Future
-from dataclasses import astuple, replace
 from typing import Any, Generic, TypeVar
 
 from nbbatch.backends.base import Backend
@@ -17,6 +16,7 @@ from nbbatch.futures.again import Again, announcement, wanted
 from nbbatch.futures.archive import Archive
 from nbbatch.futures.ending import Ending, find_ending
 from nbbatch.futures.kept import kept, kept_names
+from nbbatch.futures.noting import finished, noted
 from nbbatch.futures.registry import Record, Registry
 from nbbatch.futures.results import Results
 from nbbatch.futures.returned import Returned
@@ -315,14 +315,10 @@ class Job(Future, Generic[R]):  # type: ignore[type-arg]
         tracker = self._tracker
         tracker.show_results()
         self._ending = ending = find_ending(tracker, self._backend.runner)
-        word, message = ending.word, ending.message
-        state = State.SUCCEEDED if word == "ok" else State.FAILED
-        stays = tracker.close()
-        end = {"outcome": word, "message": message, "stays": [astuple(stay) for stay in stays]}
+        facts = finished(tracker, ending)
         # A full disk must not hide the end from those who wait for it.
         with contextlib.suppress(NbbatchError):
-            self._registry.write(replace(self._record, **end))  # type: ignore[arg-type]
-        facts = replace(tracker.facts, state=state, outcome=word, message=message, stays=stays)
+            self._registry.write(noted(self._record, facts))
         tracker.publish(facts)
         # Callbacks are the user's code: slow ones, and those that wait for another job, must not
         # hold up the watcher; nor is anything unpickled there.

@@ -36,6 +36,10 @@ class Record:
         As in `facts.JobFacts`, from then on: no backend tells all of them later.
     catch, print_exception
         As in `nbbatch.options.Options`.
+    notebook
+        Where it was started, as `nbbatch.origin.notebook` names it; ``""`` outside notebooks.
+    ended
+        What else is worth keeping of its facts once it has ended (`futures.noting`).
     """
 
     id: str
@@ -55,6 +59,8 @@ class Record:
     catch: str | None = None
     print_exception: bool = True
     stays: Sequence[Sequence[Any]] = ()
+    notebook: str = ""
+    ended: Mapping[str, Any] = field(default_factory=dict)
 
     def past(self) -> tuple[Stay, ...]:
         """Return the states of a job that has ended."""
@@ -94,11 +100,35 @@ class Registry:
         """Return a job's record."""
         try:
             return Record(**json.loads(self._path(id_).read_text()))
-        except FileNotFoundError:
+        # Not there (any more), or not ours to read.
+        except OSError:
             return None
         # Cut off by a full disk, or written by a newer version.
         except (ValueError, TypeError):
             return None
+
+    def changed_at(self) -> int:
+        """Return when records were last added, replaced or removed: nanoseconds, 0 for never."""
+        try:
+            return self._folder.stat().st_mtime_ns
+        except OSError:
+            return 0
+
+    def names(self) -> list[str]:
+        """Return the ids of all jobs, in no order; nothing is read."""
+        try:
+            found = os.listdir(self._folder)
+        except OSError:
+            return []
+        return [name.removesuffix(".json") for name in found if name.endswith(".json")]
+
+    def mark(self, id_: str) -> object:
+        """Return what differs once a job's record was replaced; None where there is none."""
+        try:
+            found = self._path(id_).stat()
+        except OSError:
+            return None
+        return found.st_ino, found.st_mtime_ns, found.st_size
 
     def find(self, wanted: str, place: str) -> Record | None:
         """Return the newest job of that name or id, or part of an id, in a store."""
@@ -112,8 +142,8 @@ class Registry:
 
     def __iter__(self) -> Iterator[Record]:
         """Yield the records, the newest first."""
-        for path in sorted(self._folder.glob("*.json"), reverse=True):
-            record = self.get(path.stem)
+        for name in sorted(self.names(), reverse=True):
+            record = self.get(name)
             if record is not None:
                 yield record
 

@@ -30,6 +30,7 @@ from nbbatch.futures.job import Job
 from nbbatch.magics.line import CellLine, parse_line
 from nbbatch.magics.namespace import bind, write_results
 from nbbatch.options import Options
+from nbbatch.origin import notebook
 from nbbatch.session import Session, Work, current_session
 from nbbatch.wire.spec import JobSpec
 
@@ -123,7 +124,7 @@ def _work(shell: Any, line: str, body: str, asked: CellLine, options: Options) -
         out=asked.names_out,
         sources={cell.filename: (cell_label(cell.filename) or name, "\n" + cell.source)},
     )
-    return Work(spec, captured)
+    return Work(spec, captured, notebook())
 
 
 def _parsed(shell: Any, line: str, body: str) -> Cell:

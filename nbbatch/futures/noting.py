@@ -1,0 +1,82 @@
+"""What the registry keeps of a job's end, and the facts that can be had from a record alone."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from nbbatch.backends.base import Backend
+from nbbatch.facts import Gpu, JobFacts, NodeFacts, State, Status, Usage
+from nbbatch.futures.changes import ended as past
+from nbbatch.futures.changes import first_facts
+from nbbatch.futures.ending import Ending
+from nbbatch.futures.registry import Record
+from nbbatch.futures.tracker import Tracker
+
+__all__ = ["facts_of", "finished", "noted"]
+
+#: Kept of the facts as they are.
+_PLAIN = ("attempt", "given", "started_at", "stopped_at", "url", "log_url")
+
+
+def finished(tracker: Tracker, ending: Ending) -> JobFacts:
+    """Return a job's last facts."""
+    state = State.SUCCEEDED if ending.word == "ok" else State.FAILED
+    stays, facts = tracker.close(), tracker.facts
+    return replace(facts, state=state, outcome=ending.word, message=ending.message, stays=stays)
+
+
+def noted(record: Record, facts: JobFacts) -> Record:
+    """Return the record of a job that has ended, with what will be asked about it later."""
+    ended = {name: getattr(facts, name) for name in _PLAIN if getattr(facts, name)}
+    ended["given"] = dict(facts.given)
+    if facts.peak is not None:
+        ended["peak"] = dataclasses.asdict(facts.peak)
+    if facts.nodes:
+        ended["nodes"] = [[str(node.state), node.message] for node in facts.nodes]
+    stays = [dataclasses.astuple(stay) for stay in facts.stays]
+    outcome, message = facts.outcome, facts.message
+    return replace(record, outcome=outcome, message=message, stays=stays, ended=ended)
+
+
+def facts_of(
+    record: Record,
+    backend: Backend,
+    prices: Mapping[str, Any] | None = None,
+    status: Status | None = None,
+) -> JobFacts:
+    """Return what is known about a job that nobody follows here.
+
+    Parameters
+    ----------
+    prices
+        As in `facts.JobFacts`.
+    status
+        What its backend has just said, where it lives.
+    """
+    facts = first_facts(record, backend.name, prices)
+    if record.outcome:
+        state = State.SUCCEEDED if record.outcome == "ok" else State.FAILED
+        end = {"state": state, "outcome": record.outcome, "message": record.message}
+        return replace(past(facts), **{**end, **_rest(record.ended)})
+    if status is None:
+        return facts
+    tracker = Tracker(backend.store, b"", facts, before=record.before)
+    tracker.take_states(status)
+    return tracker.facts
+
+
+def _rest(ended: Mapping[str, Any]) -> dict[str, Any]:
+    """Read what was noted about an end; a newer version may have noted it otherwise."""
+    try:
+        kept = {name: ended[name] for name in _PLAIN if name in ended}
+        if "peak" in ended:
+            peak = Usage(**ended["peak"])
+            kept["peak"] = replace(peak, gpus=tuple(Gpu(**gpu) for gpu in ended["peak"]["gpus"]))
+        if "nodes" in ended:
+            kept["nodes"] = tuple(NodeFacts(State(s), message=text) for s, text in ended["nodes"])
+    except (KeyError, TypeError, ValueError):
+        return {}
+    return kept
