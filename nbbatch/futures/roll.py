@@ -272,6 +272,7 @@ class Roll:
         if newest is not None and newest.outcome:
             return facts_of(newest, self._backend, self._prices)
         facts = finished(tracker, find_ending(tracker, self._backend.runner))
-        with contextlib.suppress(NbbatchError):
-            self._registry.write(noted(newest or record, facts))
+        if newest is not None:
+            with contextlib.suppress(NbbatchError):
+                self._registry.write(noted(newest, facts))
         return facts
