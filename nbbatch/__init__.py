@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from nbbatch.errors import NbbatchError as NbbatchError
     from nbbatch.futures import Job as Job
     from nbbatch.inside import current as current
+    from nbbatch.monitoring import monitor as monitor
     from nbbatch.session import attach as attach
     from nbbatch.session import configure as configure
     from nbbatch.session import jobs as jobs
@@ -39,6 +40,7 @@ __all__ = [
     "current",
     "environment",
     "jobs",
+    "monitor",
     "parallel",
     "progress",
     "resources",
@@ -59,6 +61,7 @@ _HOMES = {
     "current": "nbbatch.inside",
     "environment": "nbbatch.decorators",
     "jobs": "nbbatch.session",
+    "monitor": "nbbatch.monitoring",
     "parallel": "nbbatch.decorators",
     "progress": "nbbatch.bars",
     "resources": "nbbatch.decorators",

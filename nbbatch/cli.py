@@ -16,7 +16,7 @@ from nbbatch.errors import NbbatchError
 from nbbatch.follow import Follower, fitting_emitter, follow
 from nbbatch.listing import describe_settings, list_jobs
 from nbbatch.magics.line import parse_options
-from nbbatch.session import current_session, jobs
+from nbbatch.session import current_session
 
 __all__ = ["main"]
 
@@ -56,7 +56,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.set_defaults(command=_run)
 
-    commands.add_parser("jobs", help="list your jobs").set_defaults(command=_jobs)
+    listing = commands.add_parser("jobs", help="list your jobs, the newest 100")
+    listing.add_argument("--all", action="store_true", help="list every one")
+    listing.set_defaults(command=_jobs)
     for name, command, text in (
         ("logs", _logs, "print what a job has said"),
         ("cancel", _cancel, "ask a job to stop"),
@@ -88,7 +90,7 @@ def _run(parsed: argparse.Namespace) -> int:
 
 
 def _jobs(parsed: argparse.Namespace) -> int:
-    print(list_jobs(jobs()))
+    print(list_jobs(most=None) if parsed.all else list_jobs())
     return 0
 
 

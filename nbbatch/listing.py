@@ -2,38 +2,33 @@
 
 from __future__ import annotations
 
-import time
+import itertools
 
 from nbbatch import prices
-from nbbatch.facts import JobFacts
 from nbbatch.options import table
 from nbbatch.session import current_session
+from nbbatch.widgets.table import table_text
 
 __all__ = ["describe_settings", "list_jobs"]
 
-
-def list_jobs(found: list[JobFacts]) -> str:
-    """Write jobs as a table, the newest first."""
-    if not found:
-        return "no jobs yet"
-    rows = [
-        (facts.id, facts.name, str(facts.state), _ago(facts.submitted_at), facts.message)
-        for facts in found
-    ]
-    head = ("ID", "NAME", "STATE", "SUBMITTED", "")
-    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(4)]
-    return "\n".join(
-        "  ".join(text.ljust(width) for text, width in zip(row, [*widths, 0], strict=True)).rstrip()
-        for row in [head, *rows]
-    )
+#: Jobs that are listed where nobody asks for all.
+_LISTED = 100
 
 
-def _ago(then: float) -> str:
-    passed = max(0, int(time.time() - then))
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if passed >= size:
-            return f"{passed // size} {unit} ago"
-    return f"{passed} s ago"
+def list_jobs(of: str = "", most: int | None = _LISTED) -> str:
+    """Write this user's jobs as a table, the newest first.
+
+    Parameters
+    ----------
+    of
+        The only notebook whose jobs are listed, as `nbbatch.origin` names it; ``""`` for all.
+    most
+        How many, None for every one.
+    """
+    session = current_session()
+    found = (record for record in session.jobs() if of in ("", record.notebook))
+    listed = session.facts(list(itertools.islice(found, most)))
+    return table_text(listed, sum(1 for _ in found))
 
 
 def describe_settings() -> str:

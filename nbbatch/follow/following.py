@@ -146,11 +146,20 @@ def _shown(job: Job[Any], follower: Follower, *, detachable: bool) -> View:
     return view
 
 
-def show_detached(job: Job[Any], follower: Follower) -> None:
-    """Show a job that nobody waits for; its card folds by itself at the end."""
-    view = show(job.facts, cancel=follower.cancel.set, blocking=False)
+def show_detached(
+    job: Job[Any], follower: Follower, display: Callable[..., Any] | None = None
+) -> View:
+    """Show a job that nobody waits for; its card folds by itself at the end.
+
+    Parameters
+    ----------
+    display
+        Puts the card elsewhere than below the cell; see `nbbatch.widgets.show`.
+    """
+    view = show(job.facts, cancel=follower.cancel.set, blocking=False, display=display)
     follower.show(view)
     _leave(job, follower, view)
+    return view
 
 
 def _leave(job: Job[Any], follower: Follower, view: View) -> None:

@@ -16,7 +16,9 @@ from nbbatch.listing import describe_settings, list_jobs
 from nbbatch.magics.cell import take_results
 from nbbatch.magics.line import help_text, parse_options
 from nbbatch.magics.namespace import bind
-from nbbatch.session import current_session, jobs
+from nbbatch.monitoring import monitor
+from nbbatch.origin import notebook
+from nbbatch.session import current_session
 
 __all__ = ["COMMANDS", "run_command"]
 
@@ -30,7 +32,9 @@ def run_command(shell: Any, line: str) -> Any:
         There is no such command, or it needs a job's id.
     """
     words = shlex.split(line)
-    name = words[0] if words else "jobs"
+    if not words or words[0].startswith("--"):
+        words = ["monitor", *words]
+    name = words[0]
     command = COMMANDS.get(name)
     if command is None:
         near = difflib.get_close_matches(name, COMMANDS, 1)
@@ -53,8 +57,26 @@ def _id(words: list[str], command: str) -> str:
     return words[0]
 
 
+def _flags(words: list[str], command: str, *known: str) -> set[str]:
+    """Return the flags that were given to a command that takes nothing else."""
+    unknown = [word for word in words if word not in known]
+    if unknown:
+        raise UsageError(
+            f"%batch {command} does not take {unknown[0]}",
+            "unknown flag" if unknown[0].startswith("-") else "it takes no such word",
+            f"%batch {command} {' '.join(f'[{flag}]' for flag in known)}",
+        )
+    return set(words)
+
+
+def _monitor(shell: Any, words: list[str]) -> None:
+    monitor(all=bool(_flags(words, "monitor", "--all")))
+
+
 def _jobs(shell: Any, words: list[str]) -> None:
-    print(list_jobs(jobs()))
+    given = _flags(words, "jobs", "--notebook", "--all")
+    of = notebook() if "--notebook" in given else ""
+    print(list_jobs(of, None) if "--all" in given else list_jobs(of))
 
 
 def _logs(shell: Any, words: list[str]) -> None:
@@ -104,6 +126,7 @@ def _help(shell: Any, words: list[str]) -> None:
 
 
 COMMANDS: Mapping[str, Callable[[Any, list[str]], Any]] = {
+    "monitor": _monitor,
     "jobs": _jobs,
     "logs": _logs,
     "cancel": _cancel,

@@ -11,6 +11,10 @@ what to do on a click. Neither ipywidgets nor anywidget is loaded before a card 
 `card`       the live card in a notebook
 `still`      a plain card, where nobody can watch
 `output`     what is left of a notebook's outputs when its kernel ends
+`monitor`    the live table of many jobs
+`table`      that table as plain HTML and plain text
+`presence`   whether a page still shows what is live
+`painting`   outputs below a cell that has ended
 `door`       how a click reaches a kernel that is busy
 `terminal`   the live line in a terminal, plain lines in a pipe
 `pump`       the one thread that serves all live views
@@ -21,7 +25,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from nbbatch.facts import JobFacts
 from nbbatch.widgets import door
@@ -31,6 +35,7 @@ from nbbatch.widgets.terminal import TerminalView
 __all__ = [
     "TerminalView",
     "View",
+    "can_be_live",
     "has_comms",
     "render_html",
     "render_story",
@@ -77,6 +82,7 @@ def show(
     detach: Callable[[], None] | None = None,
     fold: Callable[[], None] | None = None,
     blocking: bool = False,
+    display: Callable[..., Any] | None = None,
 ) -> View:
     """Put a job on show: as a live card, as a plain one where nobody watches, else as text.
 
@@ -92,6 +98,8 @@ def show(
     blocking
         Whether a running cell waits for the job, calling `View.poll` as it does. A click on
         Cancel that is not taken within a moment reaches that cell as `KeyboardInterrupt`.
+    display
+        Puts a card elsewhere than below the cell; see `nbbatch.widgets.card.CardView`.
     """
     if has_comms():
         if not door.attended():
@@ -100,13 +108,19 @@ def show(
             return StillView(facts)
         from nbbatch.widgets.card import CardView  # a terminal never loads it
 
-        card = CardView(facts, cancel=cancel, detach=detach, blocking=blocking)
+        where: dict[str, Any] = {} if display is None else {"display": display}
+        card = CardView(facts, cancel=cancel, detach=detach, blocking=blocking, **where)
         if fold is not None:
             card.stay(fold)
         return card
     view = TerminalView()
     view.update(facts)
     return view
+
+
+def can_be_live() -> bool:
+    """Whether there may be a page that shows widgets, and a person before it."""
+    return has_comms() and door.attended()
 
 
 def has_comms() -> bool:
