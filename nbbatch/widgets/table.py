@@ -17,8 +17,8 @@ __all__ = ["table_bundle", "table_html", "table_text"]
 
 #: What a table may weigh in the saved notebook, both forms together.
 MAX_BYTES = 19_000
-_HEAD = ("State", "Name", "Job", "Submitted", "Time", "Use", "Message")
-_MAX_MESSAGE = 160
+_HEAD = ("Job", "Name", "State", "Submitted", "Time", "Use", "Message")
+_MAX_NAME, _MAX_MESSAGE = 60, 160
 _CELL = "text-align:left;padding:2px 12px 2px 0;vertical-align:top"
 #: Characters that the parts of a table need besides their rows.
 _ROOM = 400
@@ -64,12 +64,12 @@ def _rows(found: Sequence[JobFacts]) -> list[tuple[str, ...]]:
 def _cells(job: Row, now: float) -> tuple[str, ...]:
     until = job.until if job.done else now
     return (
-        f"{job.mark} {job.word}",
-        clip(job.name, 60),
         job.id,
+        clip(job.name, _MAX_NAME),
+        job.word,
         clock_time(job.since),
         "" if until is None else duration(until - job.since),
-        job.use,
+        job.use.replace("\n", ", "),
         clip(job.message, _MAX_MESSAGE),
     )
 

@@ -23,7 +23,7 @@ class Row:
     until
         None while it lives, and where its end is not known.
     use
-        What it uses now; after the end, the most that it used.
+        What it uses now, a line for each figure; after the end, the most that it used.
     fraction
         The fullest of its meters, of the limit; None where nothing limits it.
     bar
@@ -82,4 +82,6 @@ def row(facts: JobFacts, now: float, *, parts: bool = False) -> Row:
 
 
 def _use(done: bool, peak: str, now: list[str]) -> str:
-    return peak if done else ", ".join(now) or peak
+    if done:
+        return f"peak {peak}" if peak else ""
+    return "\n".join(now)

@@ -50,17 +50,17 @@ function monitorBar(act) {
     const { all } = rows.head;
     say(title, all ? "All your jobs" : "This notebook's jobs");
     scope.textContent = all ? "This notebook's" : "All your jobs";
-    scope.disabled = gone;
-    close.disabled = gone;
+    able(scope, !gone);
+    able(close, !gone);
     group.setAttribute("aria-pressed", String(state.grouped));
     drawChips(counts, state.words);
     const ids = [...state.picked];
     const live = ids.filter((id) => !rows.all.get(id).done).length;
     buttons.cancel.textContent = live ? `Cancel ${live}` : "Cancel";
     buttons.cancel.setAttribute("aria-label", `Cancel ${live} selected jobs`);
-    buttons.cancel.disabled = gone || !live;
-    for (const button of [buttons.open, buttons.outputs]) button.disabled = gone || !ids.length;
-    buttons.copy.disabled = ids.length !== 1;
+    able(buttons.cancel, live && !gone);
+    for (const button of [buttons.open, buttons.outputs]) able(button, ids.length && !gone);
+    able(buttons.copy, ids.length === 1);
     const hidden = ids.filter((id) => !chosen.some((row) => row.id === id)).length;
     say(picked, ids.length ? `${ids.length} selected${hidden ? `, ${hidden} of them filtered out` : ""}` : "");
     element.children[1].hidden = element.children[2].hidden = !rows.all.size;
@@ -70,8 +70,13 @@ function monitorBar(act) {
 
 function barButton(text, click, title = "") {
   const button = h("button", { type: "button", className: "nbb-button", ...(title && { title }) }, text);
-  button.addEventListener("click", click);
+  button.addEventListener("click", () => button.getAttribute("aria-disabled") === "true" || click());
   return button;
+}
+
+// Not by `disabled`: a button that has the focus would lose it.
+function able(button, can) {
+  button.setAttribute("aria-disabled", String(!can));
 }
 
 function stateChip(word, mark, tone, act) {
