@@ -208,7 +208,9 @@ class Roll:
         if record.outcome:
             self._guests.pop(record.id, None)
             same = last is not None and last.outcome == record.outcome
-            return last if last is not None and same else facts_of(record, self._backend, self._prices)
+            return (
+                last if last is not None and same else facts_of(record, self._backend, self._prices)
+            )
         guest = self._guests.get(record.id)
         if guest is None or guest.record.batch_job_id != record.batch_job_id:
             guest = self._guests[record.id] = self._guest(record, last)

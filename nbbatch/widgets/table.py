@@ -20,6 +20,9 @@ MAX_BYTES = 19_000
 _HEAD = ("Job", "Name", "State", "Submitted", "Time", "Use", "Message")
 _MAX_NAME, _MAX_MESSAGE = 60, 160
 _CELL = "text-align:left;padding:2px 12px 2px 0;vertical-align:top"
+_NOWRAP = f"{_CELL};white-space:nowrap"
+#: Columns whose texts may be long.
+_LONG = ("Name", "Use", "Message")
 #: Characters that the parts of a table need besides their rows.
 _ROOM = 400
 
@@ -84,7 +87,9 @@ def _html(rows: Sequence[str], more: int) -> str:
 
 
 def _html_row(cells: Sequence[str], tag: str) -> str:
-    return f"<tr>{''.join(f'<{tag} style={_CELL!r}>{escape(text)}</{tag}>' for text in cells)}</tr>"
+    styles = [_CELL if title in _LONG else _NOWRAP for title in _HEAD]
+    shown = zip(cells, styles, strict=True)
+    return f"<tr>{''.join(f'<{tag} style={s!r}>{escape(text)}</{tag}>' for text, s in shown)}</tr>"
 
 
 def _more_html(more: int) -> str:

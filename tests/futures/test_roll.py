@@ -187,7 +187,9 @@ def test_what_another_kernel_noted_is_left(desk: Desk, opened: Callable[..., Rol
     roll.hurry()
     until(lambda: roll.facts()[0].message == "ValueError: 3")
 
-    assert desk.registry.get(made.id) == noted_
+    kept = desk.registry.get(made.id)
+    assert kept is not None
+    assert (kept.outcome, kept.message) == ("error", "ValueError: 3")
 
 
 def test_a_job_that_its_backend_forgot(
