@@ -17,7 +17,7 @@ from nbbatch.follow.emitters import Emitter
 from nbbatch.follow.pauses import Pauses, blocking, completed
 from nbbatch.futures.job import Job
 from nbbatch.futures.replay import TextLimit
-from nbbatch.widgets import View, show
+from nbbatch.widgets import View, serving, show
 from nbbatch.wire.frames import Frame
 
 __all__ = ["Detached", "Follower", "follow", "following", "show_detached"]
@@ -174,24 +174,26 @@ async def _end(
     job: Job[Any], follower: Follower, outputs: _Outputs, view: View, pauses: Pauses
 ) -> None:
     """Wait for the end, and do meanwhile what the person asks for."""
-    pause = pauses(job)
     asked = False
-    while True:
-        try:
-            if await pause():
-                return
-            view.poll()
-            outputs.take(follower.taken())
-            if follower.detach.is_set():
-                raise Detached
-            if follower.cancel.is_set() and not asked:
+    with serving() as serve:
+        pause = pauses(job)
+        while True:
+            try:
+                if await pause():
+                    return
+                serve()
+                view.poll()
+                outputs.take(follower.taken())
+                if follower.detach.is_set():
+                    raise Detached
+                if follower.cancel.is_set() and not asked:
+                    asked = job.cancel()
+            # Stop; whoever cancels the task that runs the cell wants the same.
+            except (KeyboardInterrupt, CancelledError):
+                if asked:
+                    # Pressed twice: the person wants the cell back now.
+                    raise
                 asked = job.cancel()
-        # Stop; whoever cancels the task that runs the cell wants the same.
-        except (KeyboardInterrupt, CancelledError):
-            if asked:
-                # Pressed twice: the person wants the cell back now.
-                raise
-            asked = job.cancel()
 
 
 class _Outputs:

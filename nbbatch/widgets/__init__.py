@@ -16,6 +16,7 @@ what to do on a click. Neither ipywidgets nor anywidget is loaded before a card 
 `presence`   whether a page still shows what is live
 `painting`   outputs below a cell that has ended
 `door`       how a click reaches a kernel that is busy
+`desk`       what else a page asks while a cell waits
 `terminal`   the live line in a terminal, plain lines in a pipe
 `pump`       the one thread that serves all live views
 ===========  ====================================================================
@@ -29,6 +30,7 @@ from typing import Any, Protocol
 
 from nbbatch.facts import JobFacts
 from nbbatch.widgets import door
+from nbbatch.widgets.desk import serving
 from nbbatch.widgets.static import render_html, render_story, render_text
 from nbbatch.widgets.terminal import TerminalView
 
@@ -40,6 +42,7 @@ __all__ = [
     "render_html",
     "render_story",
     "render_text",
+    "serving",
     "show",
 ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,14 +10,18 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from tests import kernels
 from tests.browser.lab import CHROMIUM, FLAGS, Lab
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test that depends on the kernel on each kernelspec that is named for it."""
+    """Run a test that depends on the kernel with each ipykernel that is named for it.
+
+    The test gets the name of the kernelspec.
+    """
     if "kernel" in metafunc.fixturenames:
-        named = os.environ.get("NBBATCH_TEST_KERNELS", "python3")
-        metafunc.parametrize("kernel", named.split(","))
+        versions = kernels.named()
+        metafunc.parametrize("kernel", map(kernels.spec_of, versions), ids=versions)
 
 
 @pytest.fixture(scope="session")
@@ -36,14 +41,39 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def lab(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """One JupyterLab, in the light theme."""
-    server = Lab(tmp_path_factory.mktemp("lab"))
-    yield server
-    server.close()
+    with contextlib.closing(Lab(tmp_path_factory.mktemp("lab"))) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
 def dark_lab(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """One JupyterLab, in the dark theme."""
-    server = Lab(tmp_path_factory.mktemp("dark"), theme="JupyterLab Dark")
-    yield server
-    server.close()
+    with contextlib.closing(
+        Lab(tmp_path_factory.mktemp("dark"), theme="JupyterLab Dark")
+    ) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def contrast_lab(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """One JupyterLab, in the dark theme of high contrast."""
+    folder = tmp_path_factory.mktemp("contrast")
+    with contextlib.closing(Lab(folder, theme="JupyterLab Dark High Contrast")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def notebook7(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """One Notebook 7, in the light theme."""
+    with contextlib.closing(
+        Lab(tmp_path_factory.mktemp("notebook"), application="notebook")
+    ) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def dark_notebook7(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """One Notebook 7, in the dark theme."""
+    folder = tmp_path_factory.mktemp("dark-notebook")
+    with contextlib.closing(Lab(folder, theme="JupyterLab Dark", application="notebook")) as server:
+        yield server

@@ -1,4 +1,4 @@
-"""A JupyterLab of our own, and pages of it in a headless Chromium.
+"""A JupyterLab or Notebook 7 of our own, and pages of it in a headless Chromium.
 
 Everything that JupyterLab keeps (home, configuration, settings, runtime files) lies in one
 folder of the test run; nothing of the user's is read. Screenshots go to the folder that
@@ -25,6 +25,8 @@ from typing import Any
 import nbformat
 from playwright.sync_api import Browser, Page
 
+from tests import kernels
+
 CHROMIUM = "/usr/bin/chromium"
 ROOT = Path(__file__).resolve().parents[2]
 FLAGS = [
@@ -42,11 +44,14 @@ _RUN = "window.jupyterapp.commands.execute('notebook:run-all-cells')"
 
 
 class Lab:
-    """One JupyterLab server process."""
+    """One server process: of JupyterLab (``lab``), or of Notebook 7 (``notebook``)."""
 
-    def __init__(self, folder: Path, *, theme: str = "JupyterLab Light") -> None:
+    def __init__(
+        self, folder: Path, *, theme: str = "JupyterLab Light", application: str = "lab"
+    ) -> None:
         self.root = folder / "notebooks"
         self._folder = folder
+        self._notebook = application == "notebook"
         self.root.mkdir(parents=True)
         self._set("themes", {"theme": theme})
         self._set("notification", {"fetchNews": "false", "checkForUpdates": False})
@@ -69,7 +74,7 @@ class Lab:
         return [
             sys.executable,
             "-m",
-            "jupyterlab",
+            "notebook" if self._notebook else "jupyterlab",
             "--no-browser",
             "--allow-root",
             "--expose-app-in-browser",
@@ -84,11 +89,16 @@ class Lab:
             "--LabApp.news_url=None",
         ]
 
+    def page(self, name: str) -> str:
+        """Return the address of a notebook's page, laid out as for a new user."""
+        return f"{self.url}/{'notebooks' if self._notebook else 'lab/tree'}/{name}.ipynb?reset"
+
     def _environment(self) -> dict[str, str]:
         names = {"HOME": "home", "JUPYTER_CONFIG_DIR": "config", "JUPYTER_DATA_DIR": "data"}
         names.update(JUPYTER_RUNTIME_DIR="run", JUPYTERLAB_SETTINGS_DIR="settings")
         names.update(JUPYTERLAB_WORKSPACES_DIR="workspaces", IPYTHONDIR="ipython")
         own = {name: str(self._folder / place) for name, place in names.items()}
+        own["JUPYTER_PATH"] = str(kernels.jupyter_path())
         return {**os.environ, **own, "PYTHONPATH": f"{ROOT}:{Path(__file__).parent}"}
 
     def _wait_until_up(self) -> None:
@@ -147,7 +157,7 @@ class NotebookPage:
 
     def open(self, lab: Lab) -> NotebookPage:
         """Open it, and wait until its cells are there."""
-        self.page.goto(f"{lab.url}/lab/tree/{self.name}.ipynb?reset")
+        self.page.goto(lab.page(self.name))
         self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
         return self
 
