@@ -23,6 +23,8 @@ __all__ = ["serving"]
 
 #: Widgets' messages, and the two questions that a page begins with.
 _LIVE = {"comm_open", "comm_msg", "comm_close", "comm_info_request", "kernel_info_request"}
+#: `zmq.POLLIN`; only a kernel has that library loaded.
+_POLLIN = 1
 
 
 @contextlib.contextmanager
@@ -90,7 +92,9 @@ class _Desk:
             self._stream.on_recv(self._pass_on, copy=False)
 
     def look(self) -> None:
-        self._stream.flush()
+        # One by one: a handler that sends marks the stream as flushed, and it would wait forever.
+        while self._stream.flush(_POLLIN, limit=1):
+            pass
 
     def _take(self, message: Any) -> Any:
         if self._kind(message) not in _LIVE:
