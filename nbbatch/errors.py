@@ -243,6 +243,14 @@ def as_disk_error(error: OSError, what: str) -> BackendError:
     return BackendError(what, cause, "set NBBATCH_HOME to a directory of yours")
 
 
+def stopped(text: str) -> KeyboardInterrupt:
+    """Return the interruption of a person who pressed Stop; a notebook shows the text alone."""
+    error: Any = KeyboardInterrupt(text)
+    error._render_traceback_ = lambda: [f"KeyboardInterrupt: {text}"]
+    found: KeyboardInterrupt = error
+    return found
+
+
 def describe_type(value: Any) -> str:
     """Name the type of `value` as a user would import it, builtins without their module."""
     kind = type(value)

@@ -40,7 +40,7 @@ BELOW = {
         "wire",
         "worker",
     },
-    "follow": {"facts", "futures", "widgets", "wire"},
+    "follow": {"errors", "facts", "futures", "widgets", "wire"},
     "listing": {"options", "prices", "session", "widgets"},
     "monitoring": {"follow", "listing", "origin", "session", "widgets"},
     "doctor": {"errors", "facts", "session", "worker"},

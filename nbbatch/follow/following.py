@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from nbbatch.errors import stopped
 from nbbatch.facts import JobFacts
 from nbbatch.follow.emitters import Emitter
 from nbbatch.follow.pauses import Pauses, blocking, completed
@@ -192,7 +193,7 @@ async def _end(
             except (KeyboardInterrupt, CancelledError):
                 if asked:
                     # Pressed twice: the person wants the cell back now.
-                    raise
+                    raise stopped(f"{job.name} ends without the cell: job {job.id}") from None
                 asked = job.cancel()
 
 

@@ -13,7 +13,7 @@ from nbbatch.calling import cell_label, tidy_name
 from nbbatch.capture import Cell, parse_cell, wanted
 from nbbatch.capture.values import Scene, capture_cell
 from nbbatch.catching import settle
-from nbbatch.errors import JobTimeoutError
+from nbbatch.errors import JobTimeoutError, stopped
 from nbbatch.follow import (
     Detached,
     Follower,
@@ -70,7 +70,10 @@ async def _run(shell: Any, line: str, body: str, pauses: Pauses) -> Job[Any] | N
         print(_planned(session, work, options))
         return None
     follower = Follower()
-    job = session.submit(work, options, follower)
+    try:
+        job = session.submit(work, options, follower)
+    except KeyboardInterrupt:
+        raise stopped(f"{work.spec.name} was not started, and nothing of it is left") from None
     if asked.as_name is not None:
         bind(shell, {asked.as_name: job})
     if not asked.detach:
