@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -52,23 +53,28 @@ def run_cell(shell: Any, line: str, body: str) -> Job[Any] | None:
     BaseException
         What the cell raised; what it had bound until then is in the namespace.
     """
-    return completed(_run(shell, line, body, blocking))
+    return completed(_run(shell, line, body, blocking))()
 
 
 async def run_cell_async(shell: Any, line: str, body: str) -> Job[Any] | None:
     """Do the same in a cell that awaits: the kernel's event loop runs while the job does."""
     with stoppable():
-        return await _run(shell, line, body, awaiting)
+        return (await _run(shell, line, body, awaiting))()
 
 
-async def _run(shell: Any, line: str, body: str, pauses: Pauses) -> Job[Any] | None:
+#: What is left to do once the job has ended: a plain function, since what a cell raised may be a
+#: `StopIteration`, which Python lets out of no coroutine.
+_Rest = Callable[[], "Job[Any] | None"]
+
+
+async def _run(shell: Any, line: str, body: str, pauses: Pauses) -> _Rest:
     asked = parse_line(line)
     session = current_session()
     options = session.options(asked.options)
     work = _work(shell, line, body, asked, options)
     if asked.dry_run:
         print(_planned(session, work, options))
-        return None
+        return lambda: None
     follower = Follower()
     try:
         job = session.submit(work, options, follower)
@@ -80,16 +86,15 @@ async def _run(shell: Any, line: str, body: str, pauses: Pauses) -> Job[Any] | N
         return await _follow(shell, job, follower, pauses)
     if fitting_emitter().takes_text:
         show_detached(job, follower)
-    return job
+    return lambda: job
 
 
-async def _follow(shell: Any, job: Job[Any], follower: Follower, pauses: Pauses) -> Job[Any] | None:
+async def _follow(shell: Any, job: Job[Any], follower: Follower, pauses: Pauses) -> _Rest:
     try:
         await following(job, follower, fitting_emitter(), detachable=True, pauses=pauses)
     except Detached:
-        return job
-    take_results(shell, job)
-    return None
+        return lambda: job
+    return partial(take_results, shell, job)
 
 
 def take_results(shell: Any, job: Job[Any]) -> None:
