@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, TypeVar
 
 from nbbatch.facts import Gpu, JobFacts, NodeFacts, State, Status, Usage
@@ -18,35 +20,39 @@ F = TypeVar("F", JobFacts, NodeFacts)
 
 def changed(facts: F, frames: Iterable[Frame]) -> F:
     """Return the facts after some frames."""
-    for item in frames:
-        change = _CHANGES.get(item["kind"])
-        if change:
-            facts = change(facts, item)
+    told = (item for item in frames if item["kind"] in _CHANGES)
+    # Together what is of one kind: a long story is read again in a few large pieces.
+    for kind, items in groupby(told, itemgetter("kind")):
+        facts = _CHANGES[kind](facts, list(items))
     return facts
 
 
-def _started(facts: F, item: Frame) -> F:
+def _started(facts: F, items: list[Frame]) -> F:
+    item = items[-1]
     given = {**item["given"], **facts.given}
     now: dict[str, Any] = {"state": State.RUNNING, "started_at": item["t"], "stopped_at": None}
     # What an attempt before used is not what this one uses.
     return replace(facts, given=given, message="", usage=None, progress=(), **now)
 
 
-def _placed(facts: F, item: Frame) -> F:
-    return replace(facts, given={**item["given"], **facts.given})
+def _placed(facts: F, items: list[Frame]) -> F:
+    return replace(facts, given={**items[-1]["given"], **facts.given})
 
 
-def _ended(facts: F, item: Frame) -> F:
-    return replace(facts, stopped_at=item["t"])
+def _ended(facts: F, items: list[Frame]) -> F:
+    return replace(facts, stopped_at=items[-1]["t"])
 
 
-def _used(facts: F, item: Frame) -> F:
-    if item.get("final"):
-        peak = item["peak"]
-        figures = {name: peak[name] for name in ("cpu", "memory", "disk") if name in peak}
-        return replace(facts, peak=_peak(facts.peak, replace(facts.peak or Usage(), **figures)))
-    usage = usage_of(item)
-    return replace(facts, usage=usage, peak=_peak(facts.peak, usage))
+def _used(facts: F, items: list[Frame]) -> F:
+    usage, peak = facts.usage, facts.peak
+    for item in items:
+        if item.get("final"):
+            most = {name: item["peak"].get(name, 0) for name in ("cpu", "memory", "disk")}
+            peak = _peak(peak, replace(peak or Usage(), **most))
+        else:
+            usage = usage_of(item)
+            peak = _peak(peak, usage)
+    return replace(facts, usage=usage, peak=peak)
 
 
 def usage_of(item: Frame) -> Usage:
@@ -79,11 +85,11 @@ def _fuller(old: Gpu, new: Gpu) -> Gpu:
     return replace(new, utilization=utilization, memory=memory)
 
 
-def _noticed(facts: F, item: Frame) -> F:
-    return replace(facts, message=item["text"])
+def _noticed(facts: F, items: list[Frame]) -> F:
+    return replace(facts, message=items[-1]["text"])
 
 
-_CHANGES: Mapping[str, Callable[[Any, Frame], Any]] = {
+_CHANGES: Mapping[str, Callable[[Any, list[Frame]], Any]] = {
     "started": _started,
     "place": _placed,
     "usage": _used,

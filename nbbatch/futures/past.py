@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from nbbatch.facts import JobFacts, State, Status, Stay
+from nbbatch.facts import JobFacts, Sample, State, Status, Stay
 from nbbatch.futures.labels import MAIN
 from nbbatch.futures.samples import Samples
 from nbbatch.futures.stays import Source, Timeline
@@ -34,25 +34,25 @@ class Past:
         self._samples.read(node, new)
         if node == MAIN:
             self._timeline.read(attempt, new)
-        return self._on(replace(facts, samples=self._samples.upto(facts.usage)))
+        return self._on(facts, self._samples.upto(facts.usage))
 
     def look(self, facts: JobFacts, status: Status, before: int) -> JobFacts:
         """Return the facts with what the backend adds; it knows of no attempt up to `before`."""
         self._timeline.look(status, before, time.time())
-        return self._on(facts)
+        return self._on(facts, facts.samples)
 
     def go_on(self, facts: JobFacts, before: int, reason: str) -> JobFacts:
         """Return the facts of a job of which the backend begins anew after attempt `before`."""
         self._timeline.leave(before, facts.stopped_at or time.time(), Source.NOTICED)
         self._timeline.explain(before, reason)
         self._timeline.enter(before + 1, State.SUBMITTED, time.time(), Source.NOTICED)
-        return self._on(facts)
+        return self._on(facts, facts.samples)
 
     def close(self, facts: JobFacts, attempt: int) -> tuple[Stay, ...]:
         """Take the end of the last attempt, and return the states of all."""
         self._timeline.leave(attempt, facts.stopped_at or time.time(), Source.NOTICED)
         return self._timeline.stays()
 
-    def _on(self, facts: JobFacts) -> JobFacts:
+    def _on(self, facts: JobFacts, samples: tuple[Sample, ...]) -> JobFacts:
         stays, endings = self._timeline.stays(), self._timeline.endings()
-        return replace(facts, stays=stays, endings=endings)
+        return replace(facts, samples=samples, stays=stays, endings=endings)

@@ -31,16 +31,19 @@ class Samples:
         """Take the samples among a node's frames, which are in their order."""
         for item in frames:
             if item["kind"] == "usage" and not item.get("final"):
-                self._take(node, Sample(item["t"], usage_of(item)))
+                self._take(node, item)
 
-    def _take(self, node: int, sample: Sample) -> None:
-        self._latest = max(self._latest, sample.at)
-        stretch = int(sample.at / self._spacing)
+    def _take(self, node: int, item: Frame) -> None:
+        at = item["t"]
+        self._latest = max(self._latest, at)
+        stretch = int(at / self._spacing)
         if stretch <= self._heard.get(node, -1):
             return
         self._heard[node] = stretch
-        other = self._kept.get(stretch)
-        self._kept[stretch] = sample if other is None else _fuller(other, sample)
+        other, usage = self._kept.get(stretch), usage_of(item)
+        if other is not None:
+            at, usage = min(other.at, at), fullest((other.usage, usage)) or usage
+        self._kept[stretch] = Sample(at, usage)
         self._made = ()
         # One less than there may be: the latest one comes on top.
         while len(self._kept) >= SAMPLES:
@@ -61,7 +64,3 @@ class Samples:
         if now is None or not self._made or self._made[-1].at >= self._latest:
             return self._made
         return (*self._made, Sample(self._latest, now))
-
-
-def _fuller(one: Sample, other: Sample) -> Sample:
-    return Sample(min(one.at, other.at), fullest((one.usage, other.usage)) or other.usage)

@@ -97,7 +97,7 @@ class CardModel:
 
     def as_json(self) -> dict[str, Any]:
         """Return the model as plain JSON values, for the page."""
-        return dataclasses.asdict(self)
+        return {name: _plain(value) for name, value in vars(self).items()}
 
 
 def card_model(facts: JobFacts, now: float) -> CardModel:
@@ -140,6 +140,14 @@ def card_model(facts: JobFacts, now: float) -> CardModel:
 
 def _link(url: str) -> str:
     return url if url.startswith(("https://", "http://")) else ""
+
+
+def _plain(value: Any) -> Any:
+    """Turn rows into dicts; `dataclasses.asdict` would copy each point of each chart, slowly."""
+    if dataclasses.is_dataclass(value):
+        return {name: _plain(each) for name, each in vars(value).items()}
+    rows = isinstance(value, tuple) and value and dataclasses.is_dataclass(value[0])
+    return tuple(map(_plain, value)) if rows else value
 
 
 def _until(facts: JobFacts, now: float) -> float | None:
