@@ -68,10 +68,12 @@ def test_errors_are_three_parts_on_stderr(capsys: pytest.CaptureFixture[str]) ->
 
 def test_config(capsys: pytest.CaptureFixture[str]) -> None:
     """The settings in force are shown with where they came from."""
-    nbbatch.configure(queue="q")
+    nbbatch.configure(queue="q", prices={"vcpu": 0.04})
 
     assert main(["config"]) == 0
-    assert "queue            q  (configure())" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "queue            q  (configure())" in said
+    assert "prices           vcpu=0.04, currency=USD  (configure())" in said
 
 
 def run(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:

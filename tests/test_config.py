@@ -153,3 +153,50 @@ def test_the_secret_is_made_once_and_private(home: Path) -> None:
     assert secret(home / "new") == first
     assert len(first) == 32
     assert stat.S_IMODE((home / "new" / "secret").stat().st_mode) == 0o600
+
+
+PRICES = {"vcpu": 0.04, "memory": 0.0045, "currency": "USD"}
+
+
+def test_prices(home: Path) -> None:
+    """Said in Python, in the environment as JSON or in short, or in a table of the file."""
+    text = json.dumps({"vcpu": 0.04, "memory": 0.0045})
+    in_file = '[prices]\nvcpu = 0.04\np3.2xlarge = 3\n"m5.large" = 0.1\ncurrency = "EUR"\n'
+
+    assert configured({}, environ(home)).prices == {}
+    assert (
+        configured({"prices": {"vcpu": 0.04, "memory": "0.0045"}}, environ(home)).prices == PRICES
+    )
+    for said in (text, "vcpu=0.04,memory=0.0045", " vcpu = 0.04, memory=0.0045, currency=USD"):
+        assert configured({}, environ(home, NBBATCH_PRICES=said)).prices == PRICES
+    (home / "config.toml").write_text(in_file)
+    settings = configured({}, environ(home))
+    assert settings.prices == {"vcpu": 0.04, "p3.2xlarge": 3, "m5.large": 0.1, "currency": "EUR"}
+    assert settings.sources["prices"] == str(home / "config.toml")
+    assert configured({"prices": {}}, environ(home)).prices == {}
+
+
+@pytest.mark.parametrize(
+    ("prices", "what"),
+    [
+        ({"cpu": 1}, "'cpu' has no price"),
+        ({"vcpu": "dear"}, "the price of vcpu is 'dear'"),
+        ({"vcpu": -1}, "the price of vcpu is -1"),
+        ({"vcpu": True}, "the price of vcpu is True"),
+        ({"vcpu": float("nan")}, "the price of vcpu is nan"),
+        ({"vcpu": None}, "the price of vcpu is None"),
+        ({"vcpu": 1, "currency": "dollars"}, "'dollars' is no currency"),
+        ({"vcpu": 1, "currency": 3}, "3 is no currency"),
+        (0.04, "0.04 is no table of prices"),
+        ("0.04", "'0.04' has no price"),
+        ("{vcpu", "the prices are no JSON"),
+        ("vcpu", "the price of vcpu is ''"),
+    ],
+)
+def test_bad_prices(home: Path, prices: object, what: str) -> None:
+    """What can't be meant is refused, with its place and what would do."""
+    with pytest.raises(ConfigurationError, match=what) as caught:
+        configured({"prices": prices}, environ(home))
+
+    assert caught.value.cause == "set in configure()"
+    assert caught.value.hint

@@ -149,6 +149,41 @@ def test_a_spot_instance_that_is_taken_away(rig):
     assert job.logs() == "2026-01-31 09:45:00+00:00\n"
 
 
+def test_where_a_job_runs_and_since_when(rig):
+    """The machine tells the zone, the instance and when it began to fetch the image."""
+    began = time.time() - 1
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(began)) + f"{began % 1:.6f}"[1:] + "Z"
+    task = {"AvailabilityZone": "eu-west-1b", "LaunchType": "EC2", "PullStartedAt": stamp}
+
+    def metadata(asked):
+        if asked.path == "/v4/abc/task":
+            return Answer(body=json.dumps(task).encode())
+        kind = asked.path.endswith("instance-type")
+        return Answer(body=b"g5.xlarge" if kind else b"token" if asked.method == "PUT" else b"")
+
+    with serve(metadata) as server:
+        environment = rig.batch.place.environment
+        del environment["AWS_EC2_METADATA_DISABLED"]
+        environment["AWS_EC2_METADATA_SERVICE_ENDPOINT"] = server.url
+        environment["ECS_CONTAINER_METADATA_URI_V4"] = f"{server.url}/v4/abc"
+        nbbatch.configure(prices={"g5.xlarge": 1.006})
+        job = batch(time.sleep).submit(1.5)
+        job.wait(60)
+    found = job.facts
+
+    assert {"zone": "eu-west-1b", "instance": "g5.xlarge"}.items() <= found.given.items()
+    assert found.given["platform"] == "EC2"
+    assert found.prices == {"g5.xlarge": 1.006, "currency": "USD"}
+    stays = {str(stay.state): stay for stay in found.stays}
+    assert list(stays) == ["SUBMITTED", "RUNNABLE", "STARTING", "RUNNING"]
+    assert stays["RUNNING"].until - stays["RUNNING"].since > 1.4
+    assert len(found.samples) > 1
+    again = nbbatch.attach(job.id)
+    again.wait(60)
+    assert (again.facts.stays, again.facts.samples) == (found.stays, found.samples)
+    assert again.facts.given == found.given
+
+
 @pytest.mark.parametrize(
     ("platform", "had", "has"),
     [

@@ -6,7 +6,7 @@ import pytest
 
 from nbbatch.backends.aws.diagnosis import diagnose
 from nbbatch.backends.aws.status import log_stream, status
-from nbbatch.facts import Loss, State
+from nbbatch.facts import Loss, State, Stay
 
 JOB = "0b69eb24-6cf4-4fd5-8de6-4ec8ea2bd7e8"
 
@@ -83,6 +83,52 @@ def test_no_console_elsewhere():
     assert status(described(), "").url == ""
     assert status(described(), "cn-north-1").url.startswith("https://console.amazonaws.cn/")
     assert "amazonaws-us-gov" in status(described(), "us-gov-west-1").url
+
+
+def test_a_page_for_the_log():
+    """The console shows a stream where there is one; its address is quoted as it wants it."""
+    assert status(described(), "eu-west-1").log_url == (
+        "https://console.aws.amazon.com/cloudwatch/home?region=eu-west-1#logsV2:log-groups/log-group/"
+        "$252Faws$252Fbatch$252Fjob/log-events/nbbatch-x$252Fdefault$252F1"
+    )
+    assert status(described(), "").log_url == ""
+    elsewhere = {"logConfiguration": {"logDriver": "splunk"}, "logStreamName": "x"}
+    assert status(described(container=elsewhere), "eu-west-1").log_url == ""
+
+
+def test_what_batch_tells_of_times():
+    """It keeps when an attempt began and ended to run, and why; nothing of the states between."""
+    ran = {
+        "startedAt": 1_700_000_060_000,
+        "stoppedAt": 1_700_000_090_000,
+        "statusReason": EXITED,
+        "container": {"exitCode": 137, "reason": OOM},
+    }
+    never = {"stoppedAt": 1_700_000_095_000, "statusReason": "Task failed to start"}
+    first = Stay(State.RUNNING, 1, 1_700_000_060.0, 1_700_000_090.0)
+    created = Stay(State.SUBMITTED, 1, 1_700_000_000.25)
+    waits = status(described(status="RUNNABLE", attempts=[ran]), "")
+    begun = {"startedAt": 1_700_000_200_000}
+    runs = status(described(attempts=[ran, never], **begun), "")
+    over = status(described(status="FAILED", attempts=[ran, never]), "")
+
+    assert (waits.stays, waits.endings) == ((created, first), {1: f"{EXITED}; {OOM}"})
+    assert runs.stays == (created, first, Stay(State.RUNNING, 3, 1_700_000_200.0))
+    assert runs.endings[2] == "Task failed to start"
+    assert (over.stays, list(over.endings)) == ((created, first), [1])
+
+
+def test_what_a_pending_job_waits_for():
+    """Batch does not say it in words."""
+    others = [{"jobId": name} for name in "abcd"]
+
+    assert status(described(status="PENDING", dependsOn=others[:1]), "").reason == (
+        "it waits for a to succeed"
+    )
+    assert status(described(status="PENDING", dependsOn=others), "").reason == (
+        "it waits for a, b, c and 1 more to succeed"
+    )
+    assert status(described(status="RUNNABLE", dependsOn=others), "").reason == ""
 
 
 ENDED = {"stoppedAt": 2, "container": {"exitCode": 1}}

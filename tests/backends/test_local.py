@@ -143,6 +143,12 @@ def test_out_of_memory_is_tried_again(local):
     status = run(local, code, memory=150, retries=1)[1]
 
     assert (status.state, status.attempt) == (State.SUCCEEDED, 2)
+    way = ["RUNNABLE", "STARTING", "RUNNING"]
+    known = [(stay.attempt, str(stay.state)) for stay in status.stays]
+    assert known == [(1, state) for state in ["SUBMITTED", *way]] + [(2, state) for state in way]
+    times = [stay.since for stay in status.stays]
+    assert times == sorted(times)
+    assert list(status.endings) == [1]
 
 
 def test_timeout_then_kill(local):

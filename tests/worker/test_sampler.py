@@ -200,14 +200,21 @@ def test_disk_that_fills_up(tmp_path, monkeypatch):
         file.flush()
         os.fsync(file.fileno())
 
-    assert mine.sample()["disk"] > 16 * MIB
+    said = mine.sample()
+
+    assert said["disk"] > 16 * MIB
+    # What was free at the start: the size of what it may fill.
+    assert said["disk"] < said["disk_limit"] < said["disk"] + (1 << 60)
+    assert said["disk_limit"] == mine.sample()["disk_limit"]
 
 
 def test_a_temporary_directory_that_is_gone(tmp_path, monkeypatch):
     """A disk that can't be asked counts as nothing used."""
     monkeypatch.setenv("TMPDIR", str(tmp_path / "none"))
 
-    assert 0 == sampler.Sampler(os.getpid(), str(tmp_path)).sample()["disk"]
+    said = sampler.Sampler(os.getpid(), str(tmp_path)).sample()
+
+    assert (0, None) == (said["disk"], said["disk_limit"])
 
 
 def test_facts_of_the_host(monkeypatch):
