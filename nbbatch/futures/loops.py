@@ -12,14 +12,17 @@ from nbbatch.wire.frames import Frame
 F = TypeVar("F", JobFacts, NodeFacts)
 
 
-def progressed(facts: F, item: Frame) -> F:
-    """Return the facts after a frame of one loop; it keeps its place among the others."""
-    loops = {loop.id: loop for loop in facts.progress}
-    if item.get("gone"):
-        loops.pop(item["id"], None)
-    else:
-        loops[item["id"]] = _loop(item)
-    return replace(facts, progress=kept(tuple(loops.values())))
+def progressed(facts: F, items: Sequence[Frame]) -> F:
+    """Return the facts after frames of loops; each keeps its place among the others."""
+    loops = facts.progress
+    for item in items:
+        known = {loop.id: loop for loop in loops}
+        if item.get("gone"):
+            known.pop(item["id"], None)
+        else:
+            known[item["id"]] = _loop(item)
+        loops = kept(tuple(known.values()))
+    return replace(facts, progress=loops)
 
 
 def _loop(item: Frame) -> Progress:

@@ -161,8 +161,10 @@ class Tracker:
     def _end(self, *, final: bool) -> None:
         if not final:
             self._restart(self._attempt + 1)
+            # Unless the backend knows more of the next attempt already, it has still to begin.
             if self.status is None or self.status.attempt < self._attempt:
-                self.publish(replace(self.facts, state=State.RUNNABLE, attempt=self._attempt))
+                again = {"state": State.RUNNABLE, "attempt": self._attempt, "stopped_at": None}
+                self.publish(replace(self.facts, **again))  # type: ignore[arg-type]
         elif all(strand.end is not None for strand in self.strands):
             self.read_outcomes()
 
