@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional
+from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from nbbatch.wire import spec
 from nbbatch.wire.frames import frame
@@ -16,11 +16,13 @@ from nbbatch.wire.spec import JobSpec, Outcome
 from nbbatch.wire.store import ListingStore
 from nbbatch.worker.run import control, pause, report, signals
 from nbbatch.worker.run.identity import Identity
+from nbbatch.worker.run.peak import Peak
 from nbbatch.worker.run.story import Story
 from nbbatch.worker.run.tee import Tee, copy_to_log
 
 if TYPE_CHECKING:
     from nbbatch.worker.run.peers import Failed, Peers
+    from nbbatch.worker.run.whereabouts import Search
 
 #: Seconds between a signal from outside and SIGKILL. ECS gives 30 in all, and the outcome
 #: must still be written: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_StopTask.html
@@ -57,10 +59,11 @@ class Monitor:
         self._limit = float("inf")
         self._deadline = 0.0
         self._next_sample = 0.0
-        self._peak: Dict[str, Any] = {}
+        self._peak = Peak()
         self._started = time.monotonic()
         self._spot_time = ""
         self._loss = ""
+        self._search: Optional[Search] = None
         self._peers = _peers(store, identity)
 
     def run(self) -> int:
@@ -69,13 +72,11 @@ class Monitor:
             return self._ended_waiting()
         self._fork()
         # Late: by now the job itself is on its way.
-        from nbbatch.worker.run import spot, whereabouts
+        from nbbatch.worker.run import spot
         from nbbatch.worker.sampling import sampler
 
         self._spot = spot.Watch(os.environ)
         self._spot.start()
-        self._search = whereabouts.Search(os.environ)
-        self._search.start()
         self._sampler = sampler.Sampler(self._child)
         self._story.add(frame("started", given=sampler.host_facts()))
         self._next_sample = time.monotonic() + SAMPLE / 4
@@ -103,6 +104,7 @@ class Monitor:
 
     def _fork(self) -> None:
         self._started = time.monotonic()
+        self._peak = Peak()
         if self._job.timeout is not None:
             self._limit = self._started + self._job.timeout
         signals.set_limit(self._limit)
@@ -175,8 +177,15 @@ class Monitor:
         text = f"the spot instance is to be reclaimed at {self._spot_time}"
         self._story.add(frame("notice", text=text))
 
+    def _seek_place(self) -> None:
+        # With the first sample: by now the job may have said its first line.
+        from nbbatch.worker.run import whereabouts
+
+        self._search = whereabouts.Search(os.environ)
+        self._search.start()
+
     def _tell_place(self) -> None:
-        for item in self._search.take():
+        for item in self._search.take() if self._search is not None else ():
             self._story.add(item)
 
     def _kill(self, number: int) -> None:
@@ -193,7 +202,7 @@ class Monitor:
             self._turn(min(self._story.wait(), due))
             pid, status, used = os.wait4(self._child, os.WNOHANG)
             if pid:
-                self._note_peak(memory=used.ru_maxrss * _RSS_UNIT)
+                self._peak.note(memory=used.ru_maxrss * _RSS_UNIT)
                 self._drain()
                 return status
 
@@ -248,16 +257,11 @@ class Monitor:
                 self._story.add(message)
 
     def _sample(self) -> None:
+        if self._search is None:
+            self._seek_place()
         usage = self._sampler.sample()
-        self._note_peak(**{name: usage.get(name, 0) for name in ("cpu", "memory", "disk")})
-        gpus: List[Dict[str, Any]] = list(usage.get("gpus", ()))
-        if gpus:
-            self._note_peak(gpu_memory=max(g["memory"] for g in gpus))
+        self._peak.take(usage)
         self._story.add(frame("usage", **usage))
-
-    def _note_peak(self, **figures: float) -> None:
-        for name, value in figures.items():
-            self._peak[name] = max(self._peak.get(name, 0), value)
 
     def _post_mortem(self, status: int) -> Outcome:
         """Say what became of a child that could not say it itself."""
@@ -272,7 +276,7 @@ class Monitor:
             loss=self._loss or (report.SPOT if asked and self._spot_time else ""),
             cause=report.too_long(self._job) if self._loss else "",
             out_of_memory=killed == signal.SIGKILL and self._sampler.oom_kills() > 0,
-            usage=self._usage(),
+            usage=self._peak.figures(),
         )
         self._story.flush()
         return self._written(outcome)
@@ -323,11 +327,8 @@ class Monitor:
         except OSError as error:
             report.tell_unwritable(error)
 
-    def _usage(self) -> Dict[str, Any]:
-        return {**self._peak, "seconds": round(time.monotonic() - self._started, 3)}
-
     def _finish(self, outcome: Outcome) -> None:
-        self._story.add(frame("usage", final=True, peak=self._usage()))
+        self._story.add(frame("usage", final=True, peak=self._peak.figures()))
         self._story.add(frame("end", status=outcome.status, final=outcome.final))
         self._story.flush()
 
