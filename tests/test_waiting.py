@@ -18,9 +18,11 @@ from nbbatch import batch
 from nbbatch.backends.aws.runner import BatchRunner
 from nbbatch.facts import JobFacts, State, Status
 from nbbatch.futures import waiting
+from nbbatch.futures.changes import changed
 from nbbatch.futures.tracker import Tracker
 from nbbatch.futures.waiting import Inquiry, explained
 from nbbatch.session import current_session
+from nbbatch.wire.frames import frame
 
 NEXT = "it is the next one in queue; an instance for it is being started"
 
@@ -124,6 +126,21 @@ def test_the_reason_is_shown_while_the_job_waits() -> None:
     job.take_states(Status(State.STARTING, "starts"))
 
     assert (waits, job.facts.message) == ("17 jobs are before it", "starts")
+
+
+def test_nothing_of_the_wait_is_left_once_the_job_runs() -> None:
+    """The backend may lag behind what the job says itself; a further attempt waits anew."""
+    job = tracker("a")
+    job.take_states(Status(State.RUNNABLE))
+    job.wait_reason = "17 jobs are before it"
+    job.facts = changed(job.facts, [frame("started", given={})])
+    job.take_states(Status(State.RUNNABLE))
+    lagging = job.facts
+    job.take_states(Status(State.RUNNING))
+    job.take_states(Status(State.RUNNABLE, attempt=2))
+
+    assert (lagging.state, lagging.message) == (State.RUNNING, "")
+    assert (job.facts.state, job.facts.message) == (State.RUNNABLE, "")
 
 
 def test_the_list_explains_those_that_wait_long() -> None:

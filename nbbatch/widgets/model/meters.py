@@ -72,18 +72,20 @@ def meters(facts: JobFacts) -> tuple[Meter, ...]:
     usage = facts.usage or last
     if usage is None or not shown:
         return ()
-    chosen, start = _chosen(facts.samples), _start(facts)
     cores = number(facts.given.get("cpu"))
-    return tuple(_meter(f, facts, usage, chosen, start) for f in _figures(usage, cores))
+    start = _start(facts)
+    # Once for all charts: the monitor draws many jobs.
+    series = [(_seconds(each.at - start), each.usage) for each in _chosen(facts.samples)]
+    return tuple(_meter(figure, facts, usage, series) for figure in _figures(usage, cores))
 
 
 def _meter(
-    figure: _Figure, facts: JobFacts, usage: Usage, samples: Sequence[Sample], start: float
+    figure: _Figure, facts: JobFacts, usage: Usage, series: Sequence[tuple[float, Usage]]
 ) -> Meter:
     now = figure.take(usage) or 0.0
     told = figure.take(facts.peak) if facts.peak is not None else None
-    series = [(s.at, used) for s in samples if (used := figure.take(s.usage)) is not None]
-    peak = max(now if told is None else told, now, *(used for _, used in series), 0.0)
+    drawn = [(x, used) for x, each in series if (used := figure.take(each)) is not None]
+    peak = max(now, now if told is None else told, *(used for _, used in drawn), 0.0)
     shown = peak if facts.done else now
     top = figure.limit or figure.above(peak)
     return Meter(
@@ -92,7 +94,7 @@ def _meter(
         fraction=figure.fraction(shown),
         peak=figure.text(peak),
         peak_fraction=figure.fraction(peak),
-        points=tuple((_seconds(at - start), round(_fraction(used, top), 3)) for at, used in series),
+        points=tuple([(x, round(min(used / top, 1.0), 3)) for x, used in drawn]),
         scale=figure.write(top),
     )
 
