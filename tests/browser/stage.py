@@ -39,8 +39,9 @@ _VSCODE = """:root {
 }"""
 
 _PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Stage</title>
-<meta name="viewport" content="width=device-width"></head>
-<body><main id="stage"><h1 style="display:none">Stage</h1></main></body></html>"""
+<meta name="viewport" content="width=device-width">
+<style>html { color-scheme: light dark } body { background: Canvas }</style>
+</head><body><main><h1>Stage</h1><div id="stage"></div></main></body></html>"""
 
 #: A model as anywidget hands it to a page, and what puts cards on the stage.
 _MODELS = """
@@ -141,7 +142,7 @@ class Stage:
     def violations(self) -> list[tuple[str, list[str]]]:
         """Ask axe-core what a person with a screen reader or a keyboard would trip over."""
         tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-        found = Axe().run(self.page, options={"runOnly": tags})
+        found = Axe().run(self.page, "#stage", options={"runOnly": tags})
         return [
             (each["id"], [node["html"] for node in each["nodes"]])
             for each in found.response["violations"]

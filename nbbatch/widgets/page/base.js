@@ -32,9 +32,18 @@ function textButton(className, text, title, act) {
   return element;
 }
 
-function say(element, text) {
+function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
-  element.hidden = !text;
+}
+
+function hide(element, hidden) {
+  if (element.hidden !== hidden) element.hidden = hidden;
+}
+
+// A text that is not there takes no room.
+function say(element, text) {
+  setText(element, text);
+  hide(element, !text);
 }
 
 function setAttr(element, attribute, value) {

@@ -76,7 +76,7 @@ export default () => {
         setAttr(root, "data-tone", card.tone);
         setAttr(root, "aria-label", `Job ${card.name}`);
         root.classList.toggle("nbb-folded", folded);
-        body.hidden = folded;
+        hide(body, folded);
         // What no cell waits for is detached already.
         const detachable = model.get("detachable") && model.get("blocking");
         const foldable = Boolean(model.get("foldable"));

@@ -38,7 +38,7 @@ function chart(read) {
 
   const look = (index) => {
     at = index;
-    cursor.hidden = dot.hidden = at < 0;
+    for (const mark of [cursor, dot]) hide(mark, at < 0);
     const point = points[at];
     if (point) {
       const left = `${(100 * point[0]) / (points[points.length - 1][0] || 1)}%`;
@@ -71,9 +71,9 @@ function chart(read) {
   const draw = (figure) => {
     points = figure.points;
     setAttr(path, "d", areaPath(points));
-    limit.hidden = figure.fraction === null;
+    hide(limit, figure.fraction === null);
     const top = figure.peak_fraction ?? Math.max(...points.map(([, fraction]) => fraction));
-    peak.hidden = !figure.peak;
+    hide(peak, !figure.peak);
     setStyle(peak, "bottom", chartHeight(top));
     if (at >= points.length) look(points.length - 1);
     else if (at >= 0) look(at);

@@ -18,16 +18,16 @@ function head(ask, toggle) {
 
   const drawButtons = (card, { asked, detachable, gone, foldable }) => {
     const over = card.done || gone;
-    say(cancel, asked === "cancel" && !card.done ? "Cancelling…" : "Cancel");
+    setText(cancel, asked === "cancel" && !card.done ? "Cancelling…" : "Cancel");
     cancel.disabled = asked === "cancel" || over;
-    cancel.hidden = card.done;
+    hide(cancel, card.done);
     detach.disabled = Boolean(asked) || over;
-    detach.hidden = !detachable || card.done;
-    leave.hidden = !foldable || !card.done;
+    hide(detach, !detachable || card.done);
+    hide(leave, !(foldable && card.done));
     leave.disabled = gone;
     for (const each of [detach, cancel, leave])
       setAttr(each, "aria-label", `${each.textContent} ${card.name}`);
-    buttons.hidden = cancel.hidden && detach.hidden && leave.hidden;
+    hide(buttons, cancel.hidden && detach.hidden && leave.hidden);
   };
   const draw = (card, shown) => {
     for (const [part, text] of [[mark, card.mark], [word, card.word], [name, card.name]])
@@ -66,7 +66,7 @@ function aboutLine() {
     if (!anchor.isConnected) element.append(anchor);
   };
   const draw = (card, { folded }) => {
-    element.hidden = folded;
+    hide(element, folded);
     say(attempt, card.attempt);
     say(cost, card.cost ?? "");
     id.set(card.id, card.id);
@@ -83,7 +83,7 @@ function thinLine() {
   const draw = (card, { folded }) => {
     const told = (card.bars ?? []).find((each) => !each.closed && each.fraction !== null);
     const figure = told ?? card.usage.find(({ fraction }) => fraction !== null);
-    element.hidden = !folded || card.done || !figure;
+    hide(element, !folded || card.done || !figure);
     if (element.hidden) return;
     setAttr(element, "role", told ? "progressbar" : "meter");
     setAttr(element, "aria-label", figure.label ?? figure.name);
@@ -105,7 +105,7 @@ function explained() {
     // A folded card that waits says it in its first line.
     say(text, folded && !card.done ? "" : card.message);
     say(advice, card.advice ?? "");
-    element.hidden = text.hidden && advice.hidden;
+    hide(element, text.hidden && advice.hidden);
   };
   return { element, draw };
 }

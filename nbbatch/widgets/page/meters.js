@@ -17,8 +17,8 @@ function meters() {
     fitChildren(box, figures.length, made).forEach((each, i) => drawers.get(each)(figures[i], state));
   const draw = ({ usage, done }) => {
     const { alone, pairs } = usePairs(usage);
-    element.hidden = !usage.length;
-    gpus.hidden = !pairs.length;
+    hide(element, !usage.length);
+    hide(gpus, !pairs.length);
     fill(single, alone, done);
     fitChildren(gpus, pairs.length, () => h("div", { className: "nbb-pair" }))
       .forEach((box, i) => fill(box, pairs[i], done));
@@ -52,7 +52,7 @@ function meter() {
   // What is looked at stands in the place of the latest figure.
   const plot = chart((point) => {
     say(then, point ? `${scaledFigure(point[1], scale)} at ${duration(point[0])}` : "");
-    figure.hidden = Boolean(point);
+    hide(figure, Boolean(point));
   });
   const top = h("div", { className: "nbb-meter-top" }, label, figure, then);
   const element = h("div", { className: "nbb-meter" }, top, plot.element, track, peak);
@@ -72,8 +72,8 @@ function meter() {
     say(rest, limit.length ? ` of ${limit.join(" of ")}` : "");
     setAttr(figure, "title", full ? "Nearly full" : "");
     say(peak, use.peak && !done ? `peak ${use.peak}` : "");
-    plot.element.hidden = !charted;
-    track.hidden = charted || use.fraction === null;
+    hide(plot.element, !charted);
+    hide(track, charted || use.fraction === null);
     if (charted) plot.draw(use);
     if (charted) setAttr(plot.element, "aria-label", spokenUse(use, full, done));
     if (!track.hidden) drawGauge(track, bar, use);

@@ -70,7 +70,7 @@ function partsGrid(open = null) {
   };
   const draw = (card) => {
     parts = card.parts ?? null;
-    element.hidden = !parts?.cells.length;
+    hide(element, !parts?.cells.length);
     if (element.hidden) return;
     const [, many] = PART_NAMES[parts.kind] ?? PART_NAMES.child;
     const total = parts.counts.reduce((sum, [, count]) => sum + count, 0);

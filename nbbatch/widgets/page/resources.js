@@ -18,7 +18,7 @@ function resources() {
       row.draw(text);
       if (!row.element.isConnected) element.append(row.element);
     }
-    element.hidden = !texts.length;
+    hide(element, !texts.length);
   };
   return { element, draw };
 }
@@ -42,7 +42,7 @@ function resourceRow(name) {
     const short = text.includes(" ") ? text : shortened(text, MAX_SHOWN);
     say(value, short);
     setAttr(value, "title", short === text ? "" : text);
-    copy.element.hidden = short === text && name !== "Image";
+    hide(copy.element, short === text && name !== "Image");
     if (!copy.element.hidden) copy.set(text);
   };
   return { element, draw };

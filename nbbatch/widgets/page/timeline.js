@@ -69,7 +69,7 @@ function earlierAttempts() {
   };
   const draw = (earlier) => {
     drawn_ = earlier;
-    element.hidden = !earlier.length;
+    hide(element, !earlier.length);
     show();
   };
   return { element, draw };
