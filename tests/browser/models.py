@@ -9,6 +9,7 @@ import time
 from typing import Any
 
 from nbbatch.widgets.model import CardModel
+from nbbatch.widgets.model.bars import Bar
 from nbbatch.widgets.model.meters import Meter
 from nbbatch.widgets.model.parts import Part, arranged
 from nbbatch.widgets.model.timeline import Earlier, Step
@@ -27,27 +28,26 @@ DETAILS = (
 
 def wave(n: int = 60, *, base: float = 0.6, swing: float = 0.25, seconds: float = 134) -> Any:
     """Return points of a chart that starts low and then swings."""
-    return tuple(
-        (
-            round(seconds * i / (n - 1), 1),
-            round(min(1, max(0, (base + swing * math.sin(i / 4) + 0.06 * math.sin(i * 1.7)) * min(1, i / 6))), 4),
-        )
-        for i in range(n)
-    )  # fmt: skip
+
+    def height(i: int) -> float:
+        swung = base + swing * math.sin(i / 4) + 0.06 * math.sin(i * 1.7)
+        return round(min(1.0, max(0.0, swung * min(1.0, i / 6))), 3)
+
+    return tuple((round(seconds * i / (n - 1), 1), height(i)) for i in range(n))
 
 
 def use(gpus: int = 1) -> tuple[Meter, ...]:
     """Return the meters of a job with some GPUs."""
-    cpu = Meter("CPU", "3.1 of 4 cores", 0.775, "3.9", 0.975, wave(), "4 cores")
+    cpu = Meter("CPU", "3.1 of 4 cores", 0.775, "3.9 of 4 cores", 0.975, wave(), "4 cores")
     memory = Meter(
-        "Memory", "9.4 of 16 GB", 0.5875, "12.1 GB", 0.756, wave(base=0.5, swing=0.1), "16 GB"
+        "Memory", "9.4 of 16 GB", 0.5875, "12.1 of 16 GB", 0.756, wave(base=0.5, swing=0.1), "16 GB"
     )
     disk = Meter(
-        "Disk", "3.2 of 50 GB", 0.064, "3.2 GB", 0.064, wave(base=0.06, swing=0.01), "50 GB"
+        "Disk", "3.2 of 50 GB", 0.064, "3.2 of 50 GB", 0.064, wave(base=0.06, swing=0.01), "50 GB"
     )
     pairs = []
     for i in range(gpus):
-        name = f"GPU {i}" if gpus > 1 else "NVIDIA A10G"
+        name = f"NVIDIA A10G {i}" if gpus > 1 else "NVIDIA A10G"
         at = 0.85 - 0.07 * i
         pairs.append(
             Meter(
@@ -62,7 +62,7 @@ def use(gpus: int = 1) -> tuple[Meter, ...]:
         )
         pairs.append(
             Meter(
-                "GPU memory",
+                f"{name} memory" if gpus > 1 else "GPU memory",
                 "18 of 24 GB",
                 0.75,
                 "21 GB",
@@ -134,7 +134,8 @@ def waiting(**changes: Any) -> dict[str, Any]:
     )
     values = {
         "mark": "○", "word": "Runnable", "tone": "waiting", "steps": steps, "since": start,
-        "now": now, "usage": (), "peak": "", "given": "", "cost": "", "details": (("Queue", "gpu-spot"), ("Image", IMAGE)),
+        "now": now, "usage": (), "peak": "", "given": "", "cost": "",
+        "details": (("Queue", "gpu-spot"), ("Image", IMAGE)),
         "message": "Position 3 in the queue gpu-spot: waiting for a g5.2xlarge; the compute "
         "environment is at its limit of 64 vCPU", "log_url": "",
     }  # fmt: skip
@@ -154,7 +155,7 @@ def ended(**changes: Any) -> dict[str, Any]:
         "mark": "✓", "word": "Succeeded", "tone": "ok", "steps": steps, "until": until,
         "outcome": "ok", "done": True, "cost": "$0.08",
         "usage": [{**meter, "text": meter["peak"]} for meter in model["usage"]],
-        "advice": "asked for 16 GB, peaked at 3.1 GB: --memory 4000 would do.",
+        "advice": "asked for 16 GB, peaked at 3.1 GB: --memory 4000 would do",
     }  # fmt: skip
     return plain(model | values | changes)
 
@@ -165,8 +166,9 @@ def failed(**changes: Any) -> dict[str, Any]:
     steps = (*done["steps"][:-1], Step("Failed", "done", done["until"]))
     values = {
         "mark": "✗", "word": "Failed", "tone": "bad", "outcome": "lost", "steps": steps,
-        "message": "The job ran out of memory: its limit was 16 GB, it used 15.9 GB a second before it was killed.",
-        "advice": "ask for more memory: --memory 32000.",
+        "message": "The job ran out of memory: its limit was 16 GB, "
+        "it used 15.9 GB a second before it was killed.",
+        "advice": "peaked at 15.9 GB of 16 GB: --memory 20000 is safer",
     }  # fmt: skip
     return plain(done | values | changes)
 
@@ -188,6 +190,14 @@ def nodes(count: int = 24, bad: tuple[int, ...] = (5, 17)) -> Any:
 
 def attempts(count: int) -> tuple[Earlier, ...]:
     """Return attempts that came to nothing."""
-    return tuple(
-        Earlier(i + 1, "Lost", f"{4 + i} m", "Spot reclaimed the host") for i in range(count)
+    why = "Host EC2 (instance i-0f3b) terminated: Spot reclaimed it"
+    return tuple(Earlier(i + 1, "Failed", f"{4 + i} m 2 s", why) for i in range(count))
+
+
+def loops() -> tuple[Bar, ...]:
+    """Return the progress of loops: one that knows its end, one that does not, one that is over."""
+    return (
+        Bar("epochs", "12 of 30, 2.1/min, 9 m left", 0.4),
+        Bar("rows", "18200 rows, 950/s", None),
+        Bar("loading", "500 of 500 files, 3 s", 1.0, closed=True),
     )

@@ -110,7 +110,14 @@ class Stage:
 
     def card(self, card: dict[str, Any], key: str = "one", **traits: Any) -> None:
         """Put a card on the stage."""
-        base = {"blocking": True, "detachable": True, "key": key, "asked": "", "tail": {}}
+        base = {
+            "blocking": True,
+            "detachable": True,
+            "key": key,
+            "asked": "",
+            "tail": {},
+            "left": {},
+        }
         self.page.evaluate(
             "([key, traits]) => window.mount(key, traits)",
             [key, {**base, "card": card, **traits}],

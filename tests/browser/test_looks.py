@@ -22,6 +22,7 @@ LIVE = {
     "running": models.running(),
     "gpus": models.running(usage=models.use(8), asked="4 vCPU, 8 GPUs, 16 GB"),
     "retrying": models.running(attempt="attempt 2 of 3", earlier=models.attempts(1)),
+    "loops": models.running(bars=models.loops(), more_bars="and 2 more"),
     "nodes": models.running(parts=models.nodes()),
 }
 ENDED = {"failed": models.failed(), "succeeded": models.ended()}
@@ -106,7 +107,8 @@ def test_nothing_scrolls_sideways(browser: Browser, width: int, zoom: int) -> No
         stage.shot(f"page-{width}")
         beyond = stage.page.evaluate(
             """() => [...document.querySelectorAll('.nbb *')].filter(el => el.checkVisibility()
-                && el.getBoundingClientRect().right > window.innerWidth + 0.5).map(el => el.className)"""
+                && el.getBoundingClientRect().right > window.innerWidth + 0.5)
+                .map(el => el.className)"""
         )
         scrolls = stage.page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
 

@@ -36,7 +36,7 @@ def test_failed_nodes_come_first() -> None:
 
 
 def test_a_node_tells_of_itself_in_one_line() -> None:
-    """Why it ended, where it ran, how long, and its memory; cleaned, cut, and only what is known."""
+    """Why it ended, where it ran, how long, its memory; clean, cut, and only what is known."""
     usage = Usage(1.0, 3 * GB, 16 * GB)
     busy = NodeFacts(State.RUNNING, {"host": "ip-10-0-0-7"}, START, usage=usage)
     dead = NodeFacts(

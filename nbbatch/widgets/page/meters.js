@@ -32,7 +32,8 @@ function usePairs(usage) {
   const pairs = [];
   for (let i = 0; i < usage.length; i++) {
     const pair = usage[i].text.endsWith("%") && /memory/i.test(usage[i + 1]?.name ?? "");
-    if (pair) pairs.push([usage[i], usage[++i]]);
+    if (pair) pairs.push([usage[i], usage[++i]].map((each, at, [{ name }]) =>
+      at && each.name.startsWith(`${name} `) ? { ...each, shown: each.name.slice(name.length + 1) } : each));
     else alone.push(usage[i]);
   }
   if (pairs.length > 1) return { alone, pairs };
@@ -65,13 +66,13 @@ function meter() {
     const charted = use.points.length > 1;
     const full = use.fraction >= NEARLY_FULL && /memory|disk/i.test(use.name) && !done;
     element.classList.toggle("nbb-full", full);
-    say(label, use.name);
+    say(label, use.shown ?? use.name);
     setAttr(label, "title", use.name);
     const [amount, ...limit] = use.text.split(" of ");
     say(now, full ? `▲ ${amount}` : done ? `peak ${amount}` : amount);
     say(rest, limit.length ? ` of ${limit.join(" of ")}` : "");
     setAttr(figure, "title", full ? "Nearly full" : "");
-    say(peak, use.peak && !done ? `peak ${use.peak}` : "");
+    say(peak, use.peak && !done ? `peak ${withUnit(use.peak)}` : "");
     hide(plot.element, !charted);
     hide(track, charted || use.fraction === null);
     if (charted) plot.draw(use);
@@ -90,10 +91,17 @@ function drawGauge(track, bar, { name, text, fraction }) {
   setStyle(bar, "transform", `scaleX(${fraction})`);
 }
 
+// "12.1 of 16 GB" is 12.1 GB.
+function withUnit(text) {
+  const [amount, limit = ""] = text.split(" of ");
+  const unit = limit.split(" ").slice(1).join(" ");
+  return amount.includes(" ") || !unit ? amount : `${amount} ${unit}`;
+}
+
 function spokenUse({ name, text, peak, fraction, scale }, full, done) {
   const now = done ? "" : `now ${text}`;
   const limit = fraction === null ? "" : `limit ${scale}`;
-  const parts = [now, peak && `peak ${peak}`, limit, full && "nearly full"].filter(Boolean);
+  const parts = [now, peak && `peak ${withUnit(peak)}`, limit, full && "nearly full"].filter(Boolean);
   return `${name} over time: ${parts.join(", ")}`;
 }
 
