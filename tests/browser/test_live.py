@@ -24,7 +24,8 @@ print(len(kept) > 10)
 WATCH = """() => {
   window.seen = { paths: new Set(), states: new Set() };
   const look = () => {
-    for (const area of document.querySelectorAll('.nbb-area')) seen.paths.add(area.getAttribute('d'));
+    for (const area of document.querySelectorAll('.nbb-area'))
+      seen.paths.add(area.getAttribute('d'));
     for (const step of document.querySelectorAll('.nbb-step'))
       if (!step.classList.contains('nbb-next'))
         seen.states.add(step.querySelector('.nbb-step-word').textContent);
