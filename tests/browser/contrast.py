@@ -9,7 +9,7 @@ from playwright.sync_api import Page
 #: Parts of a card that say something by their form: selector, and which colour draws them.
 GRAPHICS = [
     [".nbb-card", "borderLeftColor"],
-    [".nbb-mark, .nbb-count-mark, .nbb-copy-icon", "color"],
+    [".nbb-mark, .nbb-part-mark, .nbb-copy-icon", "color"],
     [".nbb-done .nbb-segment, .nbb-now .nbb-segment, .nbb-bar, .nbb-peak", "backgroundColor"],
     [".nbb-next .nbb-segment, .nbb-limit, .nbb-cell", "borderTopColor"],
     [".nbb-area", "stroke"],

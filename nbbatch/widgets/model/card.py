@@ -58,10 +58,6 @@ class CardModel:
         What it cost so far, where a price is configured.
     advice
         What to ask for the next time, once the job has ended.
-    details
-        (label, text) of what else was given: instance, zone, image, ...
-    log_url
-        A page that shows the log, where there is one.
     """
 
     id: str

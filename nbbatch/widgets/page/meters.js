@@ -94,7 +94,7 @@ function drawGauge(track, bar, { name, text, fraction }) {
 // "12.1 of 16 GB" is 12.1 GB.
 function withUnit(text) {
   const [amount, limit = ""] = text.split(" of ");
-  const unit = limit.split(" ").slice(1).join(" ");
+  const unit = limit.split(" ").slice(1).join(" ").replace(/^core$/, "cores");
   return amount.includes(" ") || !unit ? amount : `${amount} ${unit}`;
 }
 

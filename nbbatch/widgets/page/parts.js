@@ -106,8 +106,8 @@ function spokenPart(kind, { index, word, text }) {
 
 function drawCounts(element, { counts, cells }) {
   const looks = new Map(cells.map(({ word, mark, tone }) => [word, { mark, tone }]));
-  fitChildren(element, counts.length, () => h("span", { className: "nbb-count" },
-    h("span", { className: "nbb-count-mark", "aria-hidden": "true" }), h("span")))
+  fitChildren(element, counts.length, () => h("span", { className: "nbb-part-count" },
+    h("span", { className: "nbb-part-mark", "aria-hidden": "true" }), h("span")))
     .forEach((item, i) => {
       const [word, count] = counts[i];
       const { mark, tone } = looks.get(word) ?? { mark: "", tone: "" };
