@@ -93,7 +93,8 @@ def _told(meter: Meter) -> str:
 def _img(rows: Sequence[bytes], shown: tuple[int, int], told: str) -> str:
     data = base64.b64encode(png(rows, _COLOURS)).decode("ascii")
     width, height = shown
+    # No attributes for the size: where the picture is taken out, they would cut off the text.
     return (
-        f'<img src="data:image/png;base64,{data}" width="{width}" height="{height}" '
+        f'<img src="data:image/png;base64,{data}" style="width:{width}px;height:{height}px" '
         f'alt="{escape(told)}">'
     )

@@ -68,7 +68,7 @@ def facts_of(model: CardModel) -> Iterator[tuple[str, str]]:
     rows = (
         ("Asked", model.asked),
         ("Given", model.given),
-        ("Where", model.place),
+        ("Where", "" if model.details else model.place),
         *model.details,
         ("Nodes", "" if model.parts else model.nodes),
         ("Peak use", "" if model.usage else model.peak),
