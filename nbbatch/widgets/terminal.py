@@ -162,9 +162,11 @@ class TerminalView:
         elapsed = model.elapsed if "." not in model.elapsed else model.elapsed.split(".")[0] + " s"
         use = (f"{meter.name} {meter.text}" for meter in model.usage[:3])
         parts = [f"{model.mark} {model.word}", model.name, elapsed, *_moving(model), *use]
+        parts.append(model.cost)
         if not model.usage and model.message:
             parts.append(model.message)
-        return _cut(_fitting(" · ".join(parts), self._out), shutil.get_terminal_size().columns - 1)
+        line = " · ".join(part for part in parts if part)
+        return _cut(_fitting(line, self._out), _columns(self._out) - 1)
 
     def _show(self, status: str) -> None:
         if status and self._facts is not None:
@@ -174,10 +176,16 @@ class TerminalView:
         self._shown = status
 
     def _erase(self) -> None:
-        if self._shown:
-            self._out.write("\r" + " " * _width(self._shown) + "\r")
-            self._out.flush()
-            self._shown = ""
+        if not self._shown:
+            return
+        width, columns = _width(self._shown), max(1, _columns(self._out))
+        if width < columns:
+            self._out.write("\r" + " " * width + "\r")
+        else:
+            # The terminal has become narrower, and has wrapped the line: back to its begin.
+            self._out.write(f"\r\x1b[{(width - 1) // columns}A\x1b[J")
+        self._out.flush()
+        self._shown = ""
 
     def _coloured_word(self, text: str, model: CardModel) -> str:
         colour = _COLOURS.get(model.tone)
@@ -198,6 +206,14 @@ def _is_terminal(stream: TextIO) -> bool:
         return stream.isatty()
     except (AttributeError, ValueError):
         return False
+
+
+def _columns(stream: TextIO) -> int:
+    """Return how wide the terminal is now; where it does not tell, what the environment says."""
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or shutil.get_terminal_size().columns
+    except (AttributeError, OSError, ValueError):
+        return shutil.get_terminal_size().columns
 
 
 def _encodable(text: str, stream: TextIO) -> str:
