@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 from typing import Any, TextIO
@@ -14,6 +15,8 @@ from nbbatch.errors import UsageError
 
 __all__ = ["run_notebook"]
 
+#: What a job's line says for those who read it later.
+_SEEN = re.compile(r" — last seen [-\d]+ [:\d]+; %batch card \S+ shows it now")
 _RULE = "─"
 _WIDTH = 80
 
@@ -74,6 +77,7 @@ class _Client(NotebookClient):  # type: ignore[misc, unused-ignore]
         self._out = out
         self._began = 0.0
         self._line_open = False
+        self._last: dict[str, str] = {}  # what was said of an output that is replaced
         self.on_cell_start = self._start
         self.on_cell_executed = self._end
 
@@ -92,14 +96,24 @@ class _Client(NotebookClient):  # type: ignore[misc, unused-ignore]
 
     def output(self, outs: Any, msg: Any, display_id: str | None, cell_index: int) -> Any:
         """Show an output as it arrives."""
+        self._is_news(msg["content"])
         self._show(msg["msg_type"], msg["content"])
         return super().output(outs, msg, display_id, cell_index)
 
     def process_message(self, msg: Any, cell: Any, cell_index: int) -> Any:
         """Show an output that replaces one: a job's card, when the job is over."""
-        if msg["msg_type"] == "update_display_data":
+        if msg["msg_type"] == "update_display_data" and self._is_news(msg["content"]):
             self._show("display_data", msg["content"])
         return super().process_message(msg, cell, cell_index)
+
+    def _is_news(self, content: Any) -> bool:
+        """Tell whether an output that is replaced says something else than before."""
+        id_ = content.get("transient", {}).get("display_id")
+        if id_ is None:
+            return True
+        text = _SEEN.sub("", content["data"].get("text/plain", ""))
+        before, self._last[id_] = self._last.get(id_), text
+        return text != before
 
     def _show(self, kind: str, content: Any) -> None:
         if kind == "stream":
@@ -109,7 +123,7 @@ class _Client(NotebookClient):  # type: ignore[misc, unused-ignore]
         else:
             data = content["data"]
             others = ", ".join(mime for mime in data if mime.startswith(("image/", "text/html")))
-            text = data.get("text/plain", "")
+            text = _SEEN.sub("", data.get("text/plain", ""))
             self._say(f"{text}  [{others}]" if others.startswith("image") else text)
 
     def _say(self, text: str) -> None:

@@ -124,6 +124,7 @@ class Lab:
             self._process.wait(20)
         except subprocess.TimeoutExpired:
             os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
         self._log.close()
 
     def write(self, name: str, cells: list[str], kernel: str = "python3") -> Path:

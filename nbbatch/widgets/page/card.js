@@ -46,8 +46,10 @@ export default () => {
       const note = h("div", { className: "nbb-hint", role: "status" });
       const hint = (text) => say(note, text);
       const log_ = pane(log, (message) => requests.ask(model, message));
+      // Whoever opens the card of an ended job again wants to read it.
+      const over = () => model.get("card").done && !model.get("foldable");
       const toggle = () => {
-        const { done } = model.get("card");
+        const done = over();
         choice.choose(done, !choice.folded(done));
         draw();
         log_.schedule();
@@ -72,7 +74,7 @@ export default () => {
       };
       const draw = () => {
         const card = model.get("card");
-        const folded = choice.folded(card.done);
+        const folded = choice.folded(over());
         setAttr(root, "data-tone", card.tone);
         setAttr(root, "aria-label", `Job ${card.name}`);
         root.classList.toggle("nbb-folded", folded);

@@ -27,7 +27,7 @@ _MAX_URL = 500
 _MONO = "font-family:monospace;font-size:90%;line-height:1.35"
 _PRE = f"{_MONO};margin:2px 0 0 0;max-height:24em;overflow:auto;white-space:pre-wrap"
 _GAP = "margin:8px 0 0 0"
-_LABEL = "display:inline-block;min-width:6em;opacity:.75"
+_LABEL = "display:inline-block;min-width:7em;opacity:.75"
 
 
 def folded(model: CardModel, tail: Sequence[Line], room: int) -> str:
@@ -78,7 +78,8 @@ def _facts(model: CardModel) -> Iterator[str]:
     links = [_link("console", model.url), _link("log", model.log_url)]
     yield _row("Pages", " · ".join(filter(None, links)))
     id_ = escape(model.id)
-    yield _row("Job", f"{id_}; to open its card again: <code>%batch card {id_}</code>")
+    yield _row("Job", id_)
+    yield _row("Open again", f"<code>%batch card {id_}</code>")
 
 
 def _row(label: str, html: str) -> str:
