@@ -12,7 +12,7 @@ Stop, and the view's own buttons, cancel the job or let it run on.
 ===========  ====================================================================
 """
 
-from nbbatch.follow.again import show_again
+from nbbatch.follow.again import folded, show_again
 from nbbatch.follow.emitters import Emitter, fitting_emitter
 from nbbatch.follow.following import Detached, Follower, follow, following, show_detached
 from nbbatch.follow.pauses import Pauses, awaiting, blocking, completed, stoppable
@@ -26,6 +26,7 @@ __all__ = [
     "blocking",
     "completed",
     "fitting_emitter",
+    "folded",
     "follow",
     "following",
     "show_again",

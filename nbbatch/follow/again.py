@@ -7,9 +7,9 @@ from typing import Any
 
 from nbbatch.follow.following import Follower
 from nbbatch.futures.job import Job
-from nbbatch.widgets import has_comms, render_story, show
+from nbbatch.widgets import has_comms, render_html, render_story, show
 
-__all__ = ["show_again"]
+__all__ = ["folded", "show_again"]
 
 #: Seconds for which the story is waited for where it is told once, and between two looks.
 _PATIENCE, _STEP = 5.0, 0.05
@@ -51,3 +51,8 @@ def _tell(job: Job[Any]) -> None:
     while not job.wait(_STEP) and not job.facts.usage and time.monotonic() < end:
         pass
     print(render_story(job.facts))
+
+
+def folded(job: Job[Any]) -> str | None:
+    """Return the folded card of a job that has ended, as HTML."""
+    return render_html(job.facts) if job.done() else None

@@ -5,6 +5,7 @@
 `cell`          ``%%batch``: capture, submit, follow, write the namespace
 `awaited`       ``%%batch`` in a kernel: a cell that awaits, so that its page lives
 `commands`      ``%batch jobs|logs|cancel|attach|config|doctor``
+`completing`    what Tab offers after ``%batch``
 `namespace`     the only place that writes the notebook's namespace
 ==============  ================================================================
 """
@@ -46,3 +47,33 @@ def register(shell: Any) -> None:
     shell.register_magic_function(batch, "line_cell", "batch")
     shell.register_magic_function(awaited, "cell", AWAITED)
     awaits(shell)
+    _complete(shell)
+    _draw_jobs(shell)
+
+
+def _complete(shell: Any) -> None:
+    """Have Tab know the commands; a shell that is none of IPython's has no such hook."""
+
+    def complete(_shell: Any, event: Any) -> list[str]:
+        from nbbatch.magics.completing import complete
+
+        return complete(event.line)
+
+    if hasattr(shell, "set_hook"):
+        shell.set_hook("complete_command", complete, str_key="%batch")
+
+
+def _draw_jobs(shell: Any) -> None:
+    """Have a job that has ended show its folded card, where it is a cell's last expression.
+
+    One that lives has its live card; what stands in an output would soon be wrong.
+    """
+
+    def draw(job: Any) -> str | None:
+        from nbbatch.follow import folded
+
+        return folded(job)
+
+    formatter = getattr(shell, "display_formatter", None)
+    if formatter is not None:
+        formatter.formatters["text/html"].for_type_by_name("nbbatch.futures.job", "Job", draw)

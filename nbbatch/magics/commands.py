@@ -20,7 +20,10 @@ from nbbatch.monitoring import monitor
 from nbbatch.origin import notebook
 from nbbatch.session import current_session
 
-__all__ = ["COMMANDS", "run_command"]
+__all__ = ["COMMANDS", "OF_ONE_JOB", "run_command"]
+
+#: The commands that take a job's id or name.
+OF_ONE_JOB = ("logs", "cancel", "attach", "card")
 
 
 def run_command(shell: Any, line: str) -> Any:
@@ -70,21 +73,25 @@ def _flags(words: list[str], command: str, *known: str) -> set[str]:
 
 
 def _monitor(shell: Any, words: list[str]) -> None:
+    """Show this notebook's jobs live, or with --all every one of yours."""
     monitor(all=bool(_flags(words, "monitor", "--all")))
 
 
 def _jobs(shell: Any, words: list[str]) -> None:
+    """List the jobs that you started."""
     given = _flags(words, "jobs", "--notebook", "--all")
     of = notebook() if "--notebook" in given else ""
     print(list_jobs(of, None) if "--all" in given else list_jobs(of))
 
 
 def _logs(shell: Any, words: list[str]) -> None:
+    """Print what a job has said."""
     job = current_session().attach(_id(words, "logs"))
     print(job.logs(), end="")
 
 
 def _cancel(shell: Any, words: list[str]) -> None:
+    """Ask a job to stop."""
     id_ = current_session().cancel(_id(words, "cancel"))
     print(f"job {id_} was asked to stop")
 
@@ -106,23 +113,29 @@ def _attach(shell: Any, words: list[str]) -> Any:
 
 
 def _card(shell: Any, words: list[str]) -> None:
-    """Open the live card of any job; nothing is written to the namespace."""
+    """Open a job's live card again, also after its end."""
     follower = Follower()
     show_again(current_session().attach(_id(words, "card"), follower), follower)
 
 
 def _config(shell: Any, words: list[str]) -> None:
+    """Show the settings in force, and where each came from."""
     print(describe_settings())
 
 
 def _doctor(shell: Any, words: list[str]) -> None:
+    """Look for what keeps jobs from running, and say what to type."""
     options = parse_options(shlex.join(words), "%batch doctor")
     report(options, partial(print, end="", flush=True))
 
 
 def _help(shell: Any, words: list[str]) -> None:
-    print(help_text())
-    print("\n%batch " + " | ".join(COMMANDS))
+    """Describe the options and the commands."""
+    rows = []
+    for name, command in COMMANDS.items():
+        usage = f"%batch {name}{' ID' if name in OF_ONE_JOB else ''}"
+        rows.append(f"  {usage:<20}{(command.__doc__ or '').splitlines()[0]}")
+    print("\n".join([help_text(), "\nCommands:", *rows]))
 
 
 COMMANDS: Mapping[str, Callable[[Any, list[str]], Any]] = {
