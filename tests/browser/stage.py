@@ -79,6 +79,7 @@ class Stage:
     def __init__(self, page: Page) -> None:
         self.page = page
         self.errors: list[str] = []
+        self._lines: dict[str, int] = {}
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         # From an address of its own: a page without one has no storage.
         page.route("http://stage.test/", lambda route: route.fulfill(
@@ -131,9 +132,16 @@ class Stage:
 
     def log(self, *parts: tuple[str, str], seq: int = 1, key: str = "one") -> None:
         """Send log text, as the kernel does."""
-        message = {"kind": "log", "seq": seq, "skipped": 0, "parts": [list(p) for p in parts]}
+        first = self._lines.get(key, 0)
+        self._lines[key] = first + sum(text.count("\n") for _, text in parts)
+        said = {"seq": seq, "first": first, "fresh": False, "lost": ""}
+        self.tell({"kind": "log", **said, "parts": [list(part) for part in parts]}, key=key)
+
+    def tell(self, message: dict[str, Any], key: str = "one") -> None:
+        """Send a message, as the kernel does."""
         self.page.evaluate(
-            "([key, message]) => window.models[key].emit('msg:custom', message)", [key, message]
+            "([key, message]) => window.models[key].emit('msg:custom', message, [])",
+            [key, message],
         )
 
     def sent(self, key: str = "one") -> list[Any]:

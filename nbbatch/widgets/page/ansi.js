@@ -33,12 +33,12 @@ function restyled(style, parameters) {
 }
 
 function ansiColour(style, code) {
-  const part = code % 100 < 40 || (code >= 90 && code < 98) ? "fg" : "bg";
   const bright = code >= 90;
+  const part = code < 40 || (bright && code < 100) ? "fg" : "bg";
   const at = code % 10;
-  if (!bright && at === 9 && (code === 39 || code === 49)) style[part] = null;
-  else if ((code >= 30 && code < 50) || (code >= 90 && code < 108))
-    if (at < 8) style[part] = at + (bright ? 8 : 0);
+  if (code === 39 || code === 49) style[part] = null;
+  else if (at < 8 && ((code >= 30 && code < 48) || (bright && code < 108)))
+    style[part] = at + (bright ? 8 : 0);
 }
 
 // A colour of 256 is its number where it is one of the first 16, else an array of three.

@@ -1,5 +1,7 @@
 // The log on the card. It follows the end, or stands still, or shows any other lines of it.
 
+const HANDS_MS = 1500;
+
 function pane(log, ask) {
   const marks = new Marks();
   const search = new Search(log, ask, () => found());
@@ -17,6 +19,7 @@ function pane(log, ask) {
   let frame = 0;
   let top = 0; // where the box was scrolled to, and how high its content was then
   let height = 0;
+  let touched = 0; // until when a person may be scrolling
   let saving = false;
 
   const schedule = () => (frame ||= requestAnimationFrame(flush));
@@ -141,10 +144,13 @@ function pane(log, ask) {
     saving = false;
   };
 
+  // A box scrolls by itself, too, when its content shrinks.
+  for (const kind of ["wheel", "keydown", "touchmove", "pointerdown"])
+    box.addEventListener(kind, () => (touched = performance.now() + HANDS_MS), { passive: true });
   box.addEventListener("scroll", () => {
     const end = box.scrollTop + box.clientHeight >= box.scrollHeight - 12;
-    // Not when it was the content that shrank.
-    if (following && box.scrollTop < top - 2 && box.scrollHeight >= height && !end) follow(false);
+    const person = performance.now() < touched || box.scrollHeight >= height;
+    if (following && person && box.scrollTop < top - 2 && !end) follow(false);
     else if (!following && end && (!browsing || sheet.to >= log.count)) follow(true);
     if (!following) note();
   });
