@@ -54,8 +54,8 @@ function pane(log, ask) {
     search.extend();
     if (following) advance();
     const busy = sheet.paint();
-    if (following) toEnd();
     label();
+    if (following) toEnd();
     if (busy) schedule();
   }
 
@@ -176,6 +176,9 @@ function pane(log, ask) {
     tools.focusSearch();
   };
   window.addEventListener("keydown", find, true);
+  // Lines take their real height once they come into view, and the page may change its width.
+  const sizes = new ResizeObserver(() => following && toEnd());
+  for (const part of [box, sheet.element]) sizes.observe(part);
   flush();
   return {
     element,
@@ -186,6 +189,7 @@ function pane(log, ask) {
     schedule,
     stop: () => {
       cancelAnimationFrame(frame);
+      sizes.disconnect();
       sheet.reset(0);
       window.removeEventListener("keydown", find, true);
     },
