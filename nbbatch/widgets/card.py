@@ -12,6 +12,7 @@ from __future__ import annotations
 import threading
 import time
 import uuid
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -78,6 +79,17 @@ class CardWidget(anywidget.AnyWidget):
             self.tail, self.left = {}, {}
             self._esm, self._css = "export default {}", ""
         self.close()
+
+
+#: Logs of cards that have ended, and whose page may still show them: a file each.
+ENDED_LOGS = 8
+_ended: deque[JobLog] = deque()
+
+
+def _keep_some(log: JobLog) -> None:
+    _ended.append(log)
+    while len(_ended) > ENDED_LOGS:
+        _ended.popleft().close()
 
 
 class CardView:
@@ -195,6 +207,7 @@ class CardView:
             # A page that was loaded again can't replace its output: its view shows the end.
             if not door.attended():
                 self._retire()
+        _keep_some(self._log)
 
     def part(self) -> None:
         """Leave the plain form as the kernel ends, whatever the job's state."""

@@ -126,7 +126,7 @@ job.end = time.time()
         end = float(nb.output().split("end ")[-1])
         print(f"lag {seen[0] - end:.2f} s, longest frame {seen[1]:.0f} ms, {messages} messages")
 
-        assert 1000 <= rows <= 2000
+        assert 4900 <= rows <= 5000
         assert messages < 150
 
 

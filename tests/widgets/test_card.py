@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from comm.base_comm import BaseComm
 
 from nbbatch.widgets import door
-from nbbatch.widgets.card import CardView
+from nbbatch.widgets.card import ENDED_LOGS, CardView
 from nbbatch.widgets.log.pending import FLOOD_LINES
 from tests.widgets.jobs import HandPump, ended, running, waiting
 
@@ -235,6 +236,61 @@ def test_clicks_through_the_door_find_their_card(
     mine.view.poll()
 
     assert (mine.asked, other.asked) == ([], ["cancel"])
+
+
+@pytest.mark.parametrize("blocked", [True, False])
+def test_a_question_that_came_on_both_ways_is_answered_once(
+    desk: Callable[..., Desk], monkeypatch: pytest.MonkeyPatch, blocked: bool
+) -> None:
+    """About the log, while a cell waits and when none does; a later one is another question."""
+    card = desk(blocking=blocked)
+    card.view.write("stdout", "one\ntwo\nthree\n")
+    card.tick()
+    before = len(card.sent)
+    for id_ in ("a", "b"):
+        message = {"ask": "lines", "id": id_, "first": 1, "count": 1}
+        text = json.dumps({"nbbatch": {"key": card.view.widget.key, **message}})
+        waiting_texts = iter([text] if blocked else [])
+        monkeypatch.setattr(door, "answers", lambda: next(waiting_texts, None))
+        card.view.poll()
+        card.click(message)
+        card.click(message)
+    answers = [message["content"] for message in card.sent[before:]]
+
+    assert [(said["id"], said["parts"]) for said in answers] == [
+        ("a", (("stdout", "two\n"),)),
+        ("b", (("stdout", "two\n"),)),
+    ]
+
+
+def test_the_card_of_an_ended_job_answers(
+    desk: Callable[..., Desk],
+) -> None:
+    """Opened again and fed the whole story, it is as it was."""
+    card = desk()
+    card.view.update(ended())
+    card.view.write("stdout", "all of it\n")
+    card.tick()
+    card.click({"ask": "download", "id": "a", "at": 0})
+    told = card.sent[-1]["content"]
+
+    assert (told["kind"], told["end"], told["of"]) == ("file", True, 10)
+
+
+def test_only_some_ended_cards_keep_their_log(
+    desk: Callable[..., Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is a file that the process holds open, for pages that may be gone."""
+    monkeypatch.setattr(door, "attended", lambda: True)
+    cards = [desk() for _ in range(ENDED_LOGS + 1)]
+    for card in cards:
+        card.view.write("stdout", "a\n")
+        card.view.finish(ended())
+    for card in cards:
+        card.click({"ask": "download", "id": "a", "at": 0})
+    told = [m["content"] for m in cards[0].sent if m.get("content", {}).get("kind") == "file"]
+
+    assert ["error" in said for said in told] == [True] + [False] * ENDED_LOGS
 
 
 def test_outside_a_kernel_there_is_no_door() -> None:
