@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import pickle
 import sys
@@ -274,3 +275,32 @@ def test_following_a_quiet_job(wire: Wire) -> None:
     assert wire_reads <= took / READ + 2 * story + 3
     assert asked <= took / ASK + 3
     assert wire.reads("/outcome/") == 1
+
+
+def test_a_monitor_of_many_jobs(wire: Wire) -> None:
+    """205 live jobs of another kernel: three calls a round, at the watcher's pace, no reads."""
+    wire.rig.batch.place.capacity.clear()
+    first = length.submit(b"small")
+    registry = current_session()._registry
+    record = registry.get(first.id)
+    assert record is not None
+    # The same job of Batch's many times would be one question: ids that it does not know are not.
+    for number in range(204):
+        id_ = f"20200101-000000-{number:08}"
+        registry.write(dataclasses.replace(record, id=id_, batch_job_id=f"gone-{number:03}"))
+    roll = new_session(wire.rig)
+    again, live = roll, current_session().roll()
+    live.facts()
+    again.sent.clear()
+    start = time.monotonic()
+    live.open()
+    while again.calls()["DescribeJobs"] < 6:
+        assert time.monotonic() - start < 60
+        live.facts()
+        time.sleep(0.05)
+    live.close()
+    took = time.monotonic() - start
+    first.cancel()
+
+    assert again.calls()["DescribeJobs"] <= 3 * (took / ASK + 2)
+    assert again.reads("/frames/") == again.reads("/outcome/") == 0

@@ -20,7 +20,7 @@ _LOOK = {"local": 0.01, "aws": 0.4}
 _LOOK_IDLE = {"local": 0.05, "aws": 0.5}
 _LOOK_UNSEEN = {"local": 0.2, "aws": 5.0}
 #: The same for each of many that nobody looks at: together they are read no more often.
-_LOOK_UNSEEN_EACH = {"local": 0.02, "aws": 0.1}
+_LOOK_UNSEEN_EACH = {"local": 0.02, "aws": 0.25}
 #: The longest time between two questions to the backend about states.
 _ASK_MOST = {"local": 2.0, "aws": 10.0}
 #: The shortest time between two of them for those who only want to know states.
