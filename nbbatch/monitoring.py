@@ -48,4 +48,9 @@ def _card(session: Session, id_: str, display: Callable[..., Any]) -> Callable[[
     follower = Follower()
     job = session.attach(id_, follower)
     view = show_detached(job, follower, display)
-    return lambda: view.finish(job.facts)
+
+    def end() -> None:
+        job.ignore(follower)
+        view.finish(job.facts)
+
+    return end

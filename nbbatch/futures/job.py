@@ -134,6 +134,10 @@ class Job(Future, Generic[R]):  # type: ignore[type-arg]
         """Have `observer` called on the watcher's thread at each change."""
         self._tracker.observe(observer)
 
+    def ignore(self, observer: Observer) -> None:
+        """Call `observer` no more; where nobody else looks, the job's story is read less often."""
+        self._tracker.ignore(observer)
+
     def watch(self, again: Again | None = None) -> None:
         """Put the job into the watcher's care; `again` starts it again where that is wanted."""
         self._again = again

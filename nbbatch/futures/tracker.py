@@ -98,6 +98,11 @@ class Tracker:
         observer.on_facts(self.facts)
         self._observers.append(observer)
 
+    def ignore(self, observer: Observer) -> None:
+        """Show it no more."""
+        if observer in self._observers:
+            self._observers.remove(observer)
+
     @property
     def observed(self) -> bool:
         """Whether anybody looks or waits."""

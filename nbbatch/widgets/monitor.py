@@ -6,7 +6,6 @@ Clicks come as the card's do; what takes long is done in a thread of its own.
 
 from __future__ import annotations
 
-import atexit
 import threading
 import time
 import uuid
@@ -16,11 +15,12 @@ from typing import Any, Protocol
 
 import anywidget
 import ipywidgets
-from traitlets import Bool, Unicode
+from traitlets import Bool, Dict, Unicode
 
 from nbbatch.facts import JobFacts
 from nbbatch.widgets import door
 from nbbatch.widgets.changes import Changes
+from nbbatch.widgets.output import Handle, Remains, part_at_exit
 from nbbatch.widgets.page import script, style
 from nbbatch.widgets.painting import here
 from nbbatch.widgets.presence import Presence
@@ -30,7 +30,20 @@ from nbbatch.widgets.table import table_bundle
 
 __all__ = ["Jobs", "MonitorView", "MonitorWidget"]
 
-_SCRIPT = ("base", "clicks", "rows", "table", "toolbar", "monitor")
+_TABLE = ("rows", "line", "table", "toolbar")
+_SCRIPT = ("base", "clicks", "chart", "parts", *_TABLE, "leave", "monitor")
+    "base",
+    "clicks",
+    "chart",
+    "parts",
+    "rows",
+    "line",
+    "table",
+    "toolbar",
+    "leave",
+    "monitor",
+)
+_STYLE = ("theme", "card", "parts", "monitor")
 #: Seconds between two messages to a page that is seen, and to one that is hidden.
 SEEN, HIDDEN = 0.3, 3.0
 #: Outputs are painted for so many jobs at a time.
@@ -65,22 +78,17 @@ class Jobs(Protocol):
         """Return a job's notebook outputs."""
 
 
-class Handle(Protocol):
-    """An output that can be replaced."""
-
-    def update(self, obj: Any, **kwargs: Any) -> None:
-        """Show `obj` in its place."""
-
-
 class MonitorWidget(anywidget.AnyWidget):
     """The page's side of the table (page/monitor.js); rows come as messages."""
 
     _esm = script(*_SCRIPT)
-    _css = style("card", "monitor")
+    _css = style(*_STYLE)
 
     key = Unicode("").tag(sync=True)
     #: Some cell may wait for a job at any time: every click takes both ways.
     blocking = Bool(True).tag(sync=True)
+    #: The plain table, for a page that must put it in the place itself (page/leave.js).
+    left = Dict().tag(sync=True)
 
 
 class MonitorView:
@@ -111,7 +119,7 @@ class MonitorView:
         self._presence = presence or Presence()
         self._pump = pump
         self._sending = threading.RLock()
-        self._changes = Changes()
+        self._changes, self._remains = Changes(), Remains()
         self._next = 0.0
         self._open = self._closed = False
         self.widget = MonitorWidget(key=uuid.uuid4().hex)
@@ -121,7 +129,7 @@ class MonitorView:
         self.widget.on_msg(lambda _widget, message, _buffers: self._listener.hear(message))
         self._resume()
         self._handle = display({**_view(self._root), **self._plain()})
-        atexit.register(self.close)
+        part_at_exit(self)
 
     def tick(self) -> None:
         """Send what has changed: called by the pump."""
@@ -137,7 +145,6 @@ class MonitorView:
 
     def close(self) -> None:
         """Leave a plain table in the place of the live one."""
-        atexit.unregister(self.close)
         with self._sending:
             if self._closed:
                 return
@@ -146,9 +153,14 @@ class MonitorView:
             self._pause()
             if self._handle is not None:
                 self._handle.update(plain, raw=True)
+            self._leave(plain, final=True)
             self._shelf.close()
             for widget in (self._root, self.widget):
                 widget.close()
+
+    def part(self) -> None:
+        """Leave the plain table as the kernel ends."""
+        self.close()
 
     def _plain(self) -> dict[str, str]:
         return table_bundle(self._jobs.facts(), self._jobs.older)
@@ -167,8 +179,14 @@ class MonitorView:
 
     def _send(self) -> None:
         message = self._changes.take(self._jobs.facts(), self._head())
-        if message is not None:
-            self.widget.send(message)
+        if message is None:
+            return
+        self.widget.send(message)
+        if self._remains.due(""):
+            self._leave(self._plain())
+
+    def _leave(self, bundle: dict[str, str], *, final: bool = False) -> None:
+        self.widget.left = {"id": self._root.model_id, "data": bundle, "final": final}
 
     def _head(self) -> dict[str, Any]:
         jobs = self._jobs

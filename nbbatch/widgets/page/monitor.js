@@ -62,9 +62,9 @@ export default () => {
 function monitorPage(model, rows, requests) {
   const state = { text: "", words: new Set(), sort: "since", down: true, grouped: false,
     folded: new Set(), picked: new Set(), unfolded: new Set(), now: 0 };
-  const note = h("div", { className: "nbb-note", role: "status" });
+  const note = h("div", { className: "nbbm-note", role: "status" });
   const trouble = h("div", { className: "nbbm-trouble", role: "status" });
-  const news_ = h("div", { className: "nbbm-heard", role: "status" });
+  const news_ = h("div", { className: "nbb-aside", role: "status" });
   const older = barButton("", () => ask({ ask: "older" }));
   let gone = false;
   let frame = 0;
@@ -132,12 +132,7 @@ function monitorPage(model, rows, requests) {
     },
     copy: async () => {
       const line = `%batch attach ${picked()[0]}`;
-      try {
-        await navigator.clipboard.writeText(line);
-        hint(`Copied: ${line}`);
-      } catch {
-        hint(line);
-      }
+      hint((await copyText(line)) ? `Copied: ${line}` : line);
     },
     close: () => ask({ ask: "close" }),
   };
@@ -182,6 +177,7 @@ function monitorPage(model, rows, requests) {
   const timer = setInterval(() => {
     if (document.visibilityState === "visible" && !gone) table.tick(rows.now);
   }, 1000);
+  const left = leaving(model);
   model.on("comm_live_update", lost);
   hint("");
   draw();
@@ -189,6 +185,7 @@ function monitorPage(model, rows, requests) {
     element,
     changed,
     stop: () => {
+      left();
       clearInterval(timer);
       clearTimeout(saying);
       cancelAnimationFrame(frame);
