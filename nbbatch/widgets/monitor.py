@@ -32,17 +32,6 @@ __all__ = ["Jobs", "MonitorView", "MonitorWidget"]
 
 _TABLE = ("rows", "line", "table", "toolbar")
 _SCRIPT = ("base", "clicks", "chart", "parts", *_TABLE, "leave", "monitor")
-    "base",
-    "clicks",
-    "chart",
-    "parts",
-    "rows",
-    "line",
-    "table",
-    "toolbar",
-    "leave",
-    "monitor",
-)
 _STYLE = ("theme", "card", "parts", "monitor")
 #: Seconds between two messages to a page that is seen, and to one that is hidden.
 SEEN, HIDDEN = 0.3, 3.0

@@ -76,8 +76,9 @@ window.mount = async (key, traits) => {
 class Stage:
     """One page with cards on it."""
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, page: Page, widget: type[Any] = CardWidget) -> None:
         self.page = page
+        self._widget = widget
         self.errors: list[str] = []
         self._lines: dict[str, int] = {}
         page.on("pageerror", lambda error: self.errors.append(str(error)))
@@ -89,12 +90,12 @@ class Stage:
     def open(self) -> None:
         """Load the page anew: the cards are gone, what a browser keeps is not."""
         self.page.goto("http://stage.test/")
-        self.page.add_style_tag(content=str(CardWidget._css))
+        self.page.add_style_tag(content=str(self._widget._css))
         self.page.add_script_tag(content=_MODELS)
         self.page.evaluate(
             "text => window.script = URL.createObjectURL("
             "new Blob([text], { type: 'text/javascript' }))",
-            str(CardWidget._esm),
+            str(self._widget._esm),
         )
 
     def theme(self, name: str) -> None:
@@ -122,6 +123,16 @@ class Stage:
         self.page.evaluate(
             "([key, traits]) => window.mount(key, traits)",
             [key, {**base, "card": card, **traits}],
+        )
+
+    def mount(self, key: str = "one", **traits: Any) -> None:
+        """Put the widget on the stage."""
+        self.page.evaluate("([key, traits]) => window.mount(key, traits)", [key, traits])
+
+    def tell(self, message: dict[str, Any], key: str = "one") -> None:
+        """Send a message, as the kernel does."""
+        self.page.evaluate(
+            "([key, message]) => window.models[key].emit('msg:custom', message)", [key, message]
         )
 
     def set(self, trait: str, value: Any, key: str = "one") -> None:
@@ -166,13 +177,18 @@ class Stage:
 
 @contextmanager
 def staged(
-    browser: Browser, *, width: int = 1000, scheme: str = "light", **options: Any
+    browser: Browser,
+    *,
+    width: int = 1000,
+    scheme: str = "light",
+    widget: type[Any] = CardWidget,
+    **options: Any,
 ) -> Iterator[Stage]:
     """Open a stage in a page of its own; `scheme` is what the system prefers."""
     context = browser.new_context(
         viewport={"width": width, "height": 900}, color_scheme=scheme, **options
     )
     try:
-        yield Stage(context.new_page())
+        yield Stage(context.new_page(), widget)
     finally:
         context.close()
