@@ -6,12 +6,14 @@ import os
 import queue
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from jupyter_client.manager import start_new_kernel
 
-from nbbatch.session import Session, current_session
+import nbbatch
+from nbbatch.session import current_session
 from tests import kernels
 from tests.integration.conftest import attach_last
 
@@ -27,9 +29,9 @@ PATIENCE = 60.0
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run each test with every ipykernel that is named for it."""
-    if "kernel" in metafunc.fixturenames:
+    if "started" in metafunc.fixturenames:
         versions = kernels.named()
-        metafunc.parametrize("kernel", versions, ids=versions, indirect=True)
+        metafunc.parametrize("started", versions, ids=versions, indirect=True, scope="module")
 
 
 class Kernel:
@@ -105,30 +107,45 @@ def _text(message: dict[str, Any]) -> str:
     return str(content["text"]) if message["msg_type"] == "stream" else ""
 
 
-@pytest.fixture
-def kernel(
-    local_session: Session, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Kernel]:
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return where the kernel of this module keeps its jobs."""
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def started(home: Path, request: pytest.FixtureRequest) -> Iterator[Kernel]:
     """Start a kernel with nbbatch loaded."""
-    monkeypatch.setenv("JUPYTER_PATH", str(kernels.jupyter_path()))
-    name = kernels.spec_of(request.param)
-    manager, client = start_new_kernel(
-        kernel_name=name, extra_arguments=["--log-level=ERROR"], env=dict(os.environ)
-    )
-    started = Kernel(manager, client)
-    started.run("%load_ext nbbatch\n%colors nocolor\nxs = [1]")
-    yield started
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JUPYTER_PATH", str(kernels.jupyter_path()))
+        manager, client = start_new_kernel(
+            kernel_name=kernels.spec_of(request.param),
+            extra_arguments=["--log-level=ERROR"],
+            env={**os.environ, "NBBATCH_HOME": str(home), "NBBATCH_BACKEND": "local"},
+        )
+    kernel = Kernel(manager, client)
+    kernel.run("%load_ext nbbatch\n%colors nocolor")
+    yield kernel
     client.stop_channels()
     manager.shutdown_kernel(now=True)
 
 
+@pytest.fixture
+def kernel(started: Kernel, home: Path) -> Kernel:
+    """Give the module's kernel, and this process the same jobs."""
+    nbbatch.configure(backend="local", home=str(home))
+    started.shown.clear()
+    started.run("xs = [1]")
+    return started
+
+
 def begun() -> bool:
-    """Tell whether the last job has printed its first line."""
-    started = [record for record in current_session().jobs() if record.batch_job_id]
-    return bool(started) and "begun" in attach_last().logs()
+    """Tell whether the last job has printed its first line, and goes on."""
+    records = [record for record in current_session().jobs() if record.batch_job_id]
+    return bool(records) and not records[0].outcome and "begun" in attach_last().logs()
 
 
-def hold(path: Any, line: str = "") -> str:
+def hold(path: Path, line: str = "") -> str:
     """Return a cell whose job runs until a file is there."""
     return f"%%batch {line}\n{HOLD.format(path=str(path))}"
 
@@ -138,15 +155,16 @@ def test_history_and_results_are_those_of_the_plain_call(kernel: Kernel) -> None
     cell = "%%batch --name {'n' * 2}\nxs.append(2)\n{'k': xs}"
 
     assert kernel.run(cell) == "{'k': [1, 2]}"
-    kernel.run("%macro again 2")
+    number = kernel.run("len(In) - 2")
+    kernel.run(f"%macro again {number}")
     assert "{'k': [1, 2, 2]}" in kernel.run("again")
-    assert kernel.run("In[2].partition(',')[0], xs") == (
+    assert kernel.run(f"In[{number}].partition(',')[0], xs") == (
         "(\"get_ipython().run_cell_magic('batch'\", [1, 2, 2])"
     )
-    assert kernel.run("_i2 == " + repr(cell)) == "True"
+    assert kernel.run(f"_i{number} == {cell!r}") == "True"
     assert attach_last().name == "nn"
     assert kernel.run("%%batch --detach\n1").startswith("<Job ")
-    assert kernel.run("_.wait(60) and _ is Out[7]") == "True"
+    assert kernel.run("_.wait(60) and _ is Out[len(In) - 2]") == "True"
 
 
 @pytest.mark.parametrize(
@@ -155,14 +173,16 @@ def test_history_and_results_are_those_of_the_plain_call(kernel: Kernel) -> None
         "%%time\n%%batch\nhere = 5",
         "get_ipython().run_cell_magic('batch', '', 'here = 5')",
         "get_ipython().run_cell('%%batch\\nhere = 5')\n1",
-        "%autoawait off\nget_ipython().run_cell('')\n",
+        "%autoawait off",
     ],
 )
 def test_a_cell_inside_of_another_blocks_and_does_the_same(kernel: Kernel, code: str) -> None:
     """Where a cell can't wait for the loop, the magic itself waits."""
+    kernel.run("here = 0")
     kernel.run(code)
     if "autoawait" in code:
         kernel.run("%%batch\nhere = 5")
+        kernel.run("%autoawait on")
 
     assert kernel.run("here") == "5"
 
@@ -189,7 +209,7 @@ def test_errors_are_those_of_the_plain_call(kernel: Kernel) -> None:
     assert kernel.run("y") == "1"
 
 
-def test_the_next_cell_waits(kernel: Kernel, tmp_path: Any) -> None:
+def test_the_next_cell_waits(kernel: Kernel, tmp_path: Path) -> None:
     """Cells that are queued run in their order, with what the job has brought back."""
     first = kernel.start(hold(tmp_path / "go") + "xs.append('job')")
     second = kernel.start("xs.append('next'); print(xs)")
@@ -201,13 +221,14 @@ def test_the_next_cell_waits(kernel: Kernel, tmp_path: Any) -> None:
     kernel.until(lambda: kernel.idle(third))
 
     assert [reply["status"] for reply in replies] == ["ok"] * 3
-    assert [reply["execution_count"] for reply in replies] == [2, 3, 4]
+    counts = [reply["execution_count"] for reply in replies]
+    assert counts == [*range(counts[0], counts[0] + 3)]
     assert "".join(map(_text, kernel.of(second))) == "[1, 'job', 'next']\n"
     assert "".join(map(_text, kernel.of(third))) == "[1, 'job', 'next']\n"
 
 
 @pytest.mark.parametrize("form", ["cell", "call"])
-def test_the_page_is_served_while_a_cell_waits(kernel: Kernel, tmp_path: Any, form: str) -> None:
+def test_the_page_is_served_while_a_cell_waits(kernel: Kernel, tmp_path: Path, form: str) -> None:
     """What a page that is loaded again asks is answered before the job ends; all else after."""
     story = HOLD.format(path=str(tmp_path / "go"))
     kernel.run(f"from nbbatch import batch\n@batch\ndef held(): exec({story!r})")
@@ -239,7 +260,7 @@ def _is_card(message: dict[str, Any]) -> bool:
     return "card" in message["content"]["data"].get("state", {})
 
 
-def test_cancel_comes_by_comm(kernel: Kernel, tmp_path: Any) -> None:
+def test_cancel_comes_by_comm(kernel: Kernel, tmp_path: Path) -> None:
     """A click is taken while the cell waits, without the door of `input`."""
     id_ = kernel.start(hold(tmp_path / "never"))
     kernel.until(begun)
@@ -263,7 +284,7 @@ finally:
 """
 
 
-def test_stop_cancels_and_a_second_one_gives_the_cell_back(kernel: Kernel, tmp_path: Any) -> None:
+def test_stop_cancels_and_a_second_one_gives_the_cell_back(kernel: Kernel, tmp_path: Path) -> None:
     """The second does not wait for the job; afterwards Stop is the kernel's own again."""
     id_ = kernel.start(STUBBORN.format(path=str(tmp_path / "go")))
     kernel.until(begun)
