@@ -21,7 +21,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """
     if "kernel" in metafunc.fixturenames:
         versions = kernels.named()
-        metafunc.parametrize("kernel", map(kernels.spec_of, versions), ids=versions)
+        names = [kernels.spec_of(version) for version in versions]
+        metafunc.parametrize("kernel", names, ids=versions)
 
 
 @pytest.fixture(scope="session")

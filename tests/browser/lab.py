@@ -183,6 +183,30 @@ class NotebookPage:
                 raise TimeoutError(f"no {text} from the kernel")
             self.page.wait_for_timeout(50)
 
+    def run_from(self, cell: int) -> None:
+        """Start a cell and all below it; returns at once."""
+        self.page.wait_for_function(f"{_STATUS} === 'idle'", timeout=60_000)
+        self.page.evaluate(
+            """cell => {
+                window.jupyterapp.shell.currentWidget.content.activeCellIndex = cell;
+                window.jupyterapp.commands.execute('notebook:run-all-below');
+            }""",
+            cell,
+        )
+
+    def restart(self) -> None:
+        """Restart the kernel, without a question."""
+        self.page.evaluate(
+            "() => window.jupyterapp.shell.currentWidget.sessionContext.restartKernel()"
+        )
+
+    def wait_saved(self, seconds: float = 20) -> None:
+        """Wait until the file holds what the page shows."""
+        self.page.wait_for_function(
+            "() => !window.jupyterapp.shell.currentWidget.context.model.dirty",
+            timeout=seconds * 1000,
+        )
+
     def save(self) -> None:
         """Save the notebook as a user does."""
         self.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")

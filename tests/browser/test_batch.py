@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import nbformat
 import pytest
 from playwright.sync_api import Browser
@@ -86,16 +88,109 @@ def test_an_exception_points_into_the_cell(lab: Lab, browser: Browser) -> None:
         assert "nbbatch/" not in shown
 
 
-def test_detach_gives_the_cell_back(lab: Lab, browser: Browser) -> None:
+def test_detach_gives_the_cell_back(lab: Lab, browser: Browser, kernel: str) -> None:
     """Detach on the card frees the notebook; the job goes on and its card folds by itself."""
-    job = "%%batch --as job --name later\nimport time\nprint('begun')\ntime.sleep(3)\nz = 5"
-    lab.write("detach", [LOAD, job, "print('free', job.done())", "print(job.result(30))"])
-    with notebook(lab, browser, "detach") as nb:
+    name = f"detach_{kernel}"
+    job = f"%%batch --as job --name later\n{HOLD.format(path=str(lab.root / name))}z = 5"
+    lab.write(name, [LOAD, job, "print('free', job.done())", "print(job.result(60))"], kernel)
+    with notebook(lab, browser, name) as nb:
         nb.run_all()
-        wait_text(nb, ".nbb-log", "begun")
+        wait_text(nb, ".nbb-log", "step 1")
         nb.page.get_by_role("button", name="Detach later", exact=True).click()
-        nb.wait_idle(40)
+        wait_text(nb, ".jp-OutputArea", "free False")
+        (lab.root / name).touch()
+        nb.wait_idle(60)
         wait_text(nb, "summary", "Succeeded")
 
-        assert nb.output(2).strip() == "free False"
         assert "'z': 5" in nb.output(3)
+
+
+#: Prints a line every now and then, until a file is there.
+HOLD = """import os, time
+n = 0
+while not os.path.exists({path!r}):
+    n += 1
+    print('step', n, flush=True)
+    time.sleep(0.2)
+"""
+#: The same as a cell, and as a call: a cell awaits, a call blocks.
+FORMS = {
+    "cell": "%%batch --name long\n{hold}print('last line')",
+    "call": "from nbbatch import batch\n@batch(name='long')\ndef held():\n"
+    "    exec({hold!r})\n    print('last line')\nheld()",
+}
+
+
+def steps(nb: NotebookPage) -> int:
+    """Return how far the job's log has come on the page."""
+    found = re.findall(r"step (\d+)", nb.page.locator(".nbb-log").first.inner_text())
+    return int(found[-1]) if found else 0
+
+
+def wait_steps(nb: NotebookPage, more_than: int) -> None:
+    """Wait until the log has gone on."""
+    nb.page.wait_for_function(
+        """least => [...document.querySelectorAll('.nbb-log')].some(log =>
+            Number(log.textContent.match(/step (\\d+)(?!.*step)/s)?.[1] ?? 0) > least)""",
+        arg=more_than,
+        timeout=60_000,
+    )
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("way", ["cancel", "end"])
+def test_a_page_that_is_loaded_again_in_mid_job(
+    lab: Lab, browser: Browser, kernel: str, form: str, way: str
+) -> None:
+    """The card is alive again while the cell runs: its log goes on, Cancel works, it ends."""
+    name = f"reload_{form}_{way}_{kernel}"
+    code = FORMS[form].format(hold=HOLD.format(path=str(lab.root / name)))
+    path = lab.write(name, [LOAD, code], kernel)
+    with notebook(lab, browser, name) as nb:
+        nb.run_all()
+        wait_text(nb, ".nbb-log", "step 2")
+        nb.save()
+        nb.wait_saved()
+        nb.page.reload()
+        wait_text(nb, ".nbb-log", "step")
+        seen = steps(nb)
+        wait_steps(nb, seen)
+        nb.shot(f"batch-reloaded-{form}", of=".nbb")
+        if way == "cancel":
+            nb.page.get_by_role("button", name="Cancel long", exact=True).click()
+            wait_text(nb, ".nbb-word, summary", "Cancelled")
+        else:
+            (lab.root / name).touch()
+            wait_text(nb, ".nbb-word, summary", "Succeeded")
+        # The page itself puts the plain form in the card's place.
+        nb.page.locator("summary").first.wait_for(timeout=30_000)
+        nb.shot(f"batch-reloaded-{form}-{way}", of="summary")
+        nb.save()
+        nb.wait_saved()
+
+        assert nb.errors == []
+    (lab.root / name).touch()
+    outputs = nbformat.read(path, as_version=4).cells[1].outputs
+    assert [sorted(output.data) for output in outputs] == [["text/html", "text/plain"]]
+
+
+def test_a_kernel_that_is_restarted_in_mid_job(lab: Lab, browser: Browser, kernel: str) -> None:
+    """The job goes on; `%batch attach` follows it from the new kernel, its variables come."""
+    name = f"restart_{kernel}"
+    hold = HOLD.format(path=str(lab.root / name))
+    cells = [LOAD, f"%%batch --name long\n{hold}z = 5", "%load_ext nbbatch\n%batch attach long"]
+    lab.write(name, [*cells, "print('came', z)"], kernel)
+    with notebook(lab, browser, name) as nb:
+        nb.run_all()
+        wait_text(nb, ".nbb-log", "step 2")
+        nb.restart()
+        wait_text(nb, ".jp-OutputArea", "long")
+        nb.shot("batch-restarted", of=".jp-CodeCell:nth-child(2)")
+        nb.run_from(2)
+        wait_text(nb, ".jp-CodeCell:nth-child(3) .nbb-log", "step 3")
+        (lab.root / name).touch()
+        nb.wait_idle(60)
+        wait_text(nb, ".jp-CodeCell:nth-child(3) summary", "Succeeded")
+        nb.shot("batch-attached", of=".jp-CodeCell:nth-child(3)")
+
+        assert nb.output(3).strip() == "came 5"
