@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 import pytest
 
-from nbbatch.facts import State
+from nbbatch.facts import Progress, State
 from nbbatch.widgets import TerminalView
 from tests.widgets.jobs import START, HandPump, ended, running, waiting
 
@@ -196,3 +196,20 @@ def test_an_ascii_stream_gets_ascii() -> None:
 
     assert raw.getvalue().decode("ascii").split("\n")[:2] == ["o Runnable train", "na?ve"]
     assert b"\n+ Succeeded | train" in raw.getvalue()
+
+
+def test_the_line_says_how_far_the_job_has_come(
+    screen: Screen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first loop that runs stands in the line; what is over does not."""
+    monkeypatch.setenv("COLUMNS", "120")
+    view, pump = on(screen, NO_COLOR="1")
+    over = Progress("1", "load", 9, 9, "it", START, START + 1, closed=True)
+    fit = Progress("2", "fit", 120, 500, "it", START, START + 3, rate=35.0)
+
+    view.update(running(usage=None, progress=(over, fit)))
+    pump.tick()
+    line = screen.lines()[-1]
+    view.finish(ended())
+
+    assert line == "● Running · train · 1 m 12 s · fit: 120 of 500 it, 35/s, 11 s left"

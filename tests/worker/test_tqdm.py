@@ -124,3 +124,13 @@ def test_a_tqdm_like_no_other(tmp_path):
     (frames,) = cells.run("from tqdm import tqdm\nlist(tqdm('ab'))", folder=tmp_path)
 
     assert [f["data"]["text/plain"] for f in frames] == ["['a', 'b']"]
+
+
+def test_what_is_counted_and_not_drawn_is_told(tmp_path):
+    """A bar that is moved by hand and gets stuck says all of it, though its text does not yet."""
+    source = "from tqdm import tqdm\nbar = tqdm(total=5)\nbar.update()\nbar.update()"
+    stuck, after = cells.run(source, "del bar", folder=tmp_path)
+
+    assert progress(stuck) == [("", 2, 5, False)]
+    assert "2/5" not in cells.texts(stuck, "stderr")
+    assert progress(after) == [("", 2, 5, True)]

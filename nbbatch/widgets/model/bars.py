@@ -97,7 +97,8 @@ def _counted(loop: Progress) -> str:
     if unit in _BYTES:
         return size(loop.done) if whole else f"{size(loop.done)} of {size(loop.total or 0)}"
     done = _count(loop.done)
-    return f"{done} {unit}" if whole else f"{done} of {_count(loop.total or 0)} {unit}"
+    said = done if whole else f"{done} of {_count(loop.total or 0)}"
+    return f"{said} {unit}".rstrip()
 
 
 def _unit(loop: Progress) -> str:

@@ -28,6 +28,7 @@ function fillLoop(element, { label, text, fraction, closed }) {
   say(figure, text);
   name.title = label;
   element.classList.toggle("nbb-over", closed);
+  element.classList.toggle("nbb-full", closed && (fraction === null || fraction === 1));
   // Without an end in sight the bar shows that it moves, and claims no value.
   element.classList.toggle("nbb-endless", fraction === null);
   track.setAttribute("aria-label", label || "Progress");

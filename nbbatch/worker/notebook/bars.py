@@ -47,6 +47,8 @@ class Bar:
         Seconds since the epoch.
     gone
         Whether it is to disappear, now that it is over.
+    look
+        Called before each telling; what is counted elsewhere is then written here.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Bar:
         self.ended: Optional[float] = None
         self.closed = False
         self.gone = False
+        self.look: Callable[[], object] = bool
         #: Where it is among the others: bars at the same place follow each other.
         self.place: Tuple[str, str] = ("", "")
         self.thread = threading.get_ident()
@@ -202,8 +205,13 @@ class Bars:
             # It was said to be open.
             self._leaving.append(bar)
 
-    def tick(self) -> bool:
-        """Say what is new; tell whether a bar is open."""
+    def tick(self) -> None:
+        """Say what is new."""
+        with self._lock:
+            seen = [*self._leaving, *self._bars.values()]
+        for bar in seen:
+            # Without the lock: it may be a user's code.
+            bar.look()
         with self._lock:
             leaving, self._leaving = self._leaving, []
             bars = list(self._bars.values())
@@ -212,7 +220,9 @@ class Bars:
             for bar in bars:
                 if bar.closed and bar.gone:
                     del self._bars[bar.id]
-            return any(not bar.closed for bar in bars)
+
+    def _moving(self) -> bool:
+        return any(not bar.closed for bar in self._bars.values())
 
     def _tell(self, bar: Bar) -> None:
         state, now = _state(bar), self._clock()
@@ -250,8 +260,9 @@ class Bars:
         pause, quiet = _FIRST, 0
         while not wake.wait(pause):
             pause = PAUSE
+            self.tick()
             with self._lock:
-                quiet = 0 if self.tick() else quiet + 1
+                quiet = 0 if self._moving() else quiet + 1
                 if quiet >= _QUIET:
                     self._thread = None
                     return
@@ -268,7 +279,7 @@ class Bars:
 
     def _go_on(self) -> None:
         with self._lock:
-            if self._emit is not None and any(not bar.closed for bar in self._bars.values()):
+            if self._emit is not None and self._moving():
                 self._start()
 
     def _in_child(self) -> None:

@@ -8,10 +8,11 @@ from __future__ import annotations
 import functools
 import sys
 import time
+import weakref
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
 if TYPE_CHECKING:
-    from nbbatch.worker.notebook.bars import Bars
+    from nbbatch.worker.notebook.bars import Bar, Bars
 
 #: Where a tqdm keeps its bar.
 _OURS = "_nbbatch_bar"
@@ -81,11 +82,20 @@ def _tell(bar: Any, bars: Callable[[], Bars]) -> None:
     ours = bar.__dict__.get(_OURS)
     if ours is None:
         ours = bars().open(_label(bar), _scaled(bar, bar.total), str(bar.unit), _scaled(bar, bar.n))
+        ours.look = functools.partial(_quietly, _look, weakref.ref(bar), ours)
         setattr(bar, _OURS, ours)
-    _copy(bar, ours)
 
 
-def _copy(bar: Any, ours: Any) -> None:
+def _look(found: Callable[[], Any], ours: Bar) -> None:
+    """Copy what an open bar says now: of late it may have been moved, and not drawn."""
+    bar = found()
+    if bar is None:
+        ours.close()
+    elif not ours.closed:
+        _copy(bar, ours)
+
+
+def _copy(bar: Any, ours: Bar) -> None:
     ours.label = _label(bar)
     ours.total = _scaled(bar, bar.total)
     ours.passed = _scaled(bar, bar.n)

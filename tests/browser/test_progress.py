@@ -1,0 +1,88 @@
+"""Bars on the card of a real job, in a real JupyterLab."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Browser, Locator
+
+from tests.browser.lab import Lab, NotebookPage, notebook
+
+pytestmark = pytest.mark.browser
+
+LOAD = "%load_ext nbbatch\nimport nbbatch, os, time"
+#: Goes on where the test has seen enough, and says so in a file.
+JOB = """%%batch --name train
+from tqdm.auto import tqdm
+def wait(name):
+    while not os.path.exists(f"{folder}/{name}"):
+        time.sleep(0.02)
+for epoch in nbbatch.progress(range(4), label="epochs", unit="epoch"):
+    for step in tqdm(range(8), desc="steps", leave=False):
+        if epoch == 1 and step == 2:
+            wait("middle")
+        # Longer than tqdm waits between two drawings.
+        time.sleep(0.15 if epoch == 1 and step < 2 else 0.01)
+with nbbatch.progress(unit="B", label="<b>download</b>") as bar:
+    bar.update(3 << 20)
+    wait("bytes")
+for n in nbbatch.progress(range(9), label="cut short"):
+    if n == 3:
+        break
+wait("end")
+"""
+
+
+def wait_text(nb: NotebookPage, selector: str, text: str) -> None:
+    nb.page.locator(selector).filter(has_text=text).first.wait_for(timeout=30_000)
+
+
+def bar(nb: NotebookPage, label: str) -> Locator:
+    """Return a bar as a screen reader names it."""
+    return nb.page.get_by_role("progressbar", name=label, exact=True)
+
+
+def wait_value(nb: NotebookPage, label: str, value: str) -> None:
+    nb.page.locator(f'[role=progressbar][aria-label="{label}"][aria-valuenow="{value}"]').wait_for(
+        timeout=30_000
+    )
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_bars_of_a_cell(request: pytest.FixtureRequest, browser: Browser, theme: str) -> None:
+    """Ours and tqdm's bars move on the card, say their figures, and stop as they end."""
+    lab: Lab = request.getfixturevalue("lab" if theme == "light" else "dark_lab")
+    name = f"progress_{theme}"
+    folder = lab.root / f"{name}_gates"
+    folder.mkdir()
+    lab.write(name, [f"{LOAD}\nfolder = {str(folder)!r}", JOB])
+    with notebook(lab, browser, name) as nb:
+        nb.page.emulate_media(reduced_motion="reduce")
+        nb.run_all()
+        wait_value(nb, "epochs", "25")
+        wait_value(nb, "steps", "25")
+        nb.shot(f"bars-moving-{theme}", of=".nbb-bars")
+        assert (bar(nb, "epochs").get_attribute("aria-valuetext") or "").startswith("1 of 4 epoch")
+        assert "8 it" in nb.page.locator(".nbb-loop").nth(1).inner_text()
+        (folder / "middle").touch()
+        wait_value(nb, "epochs", "100")
+
+        # Its label is text, and it has no end: no value, and under reduced motion no motion.
+        endless = bar(nb, "<b>download</b>")
+        endless.wait_for(timeout=30_000)
+        wait_text(nb, ".nbb-loop", "3 MB")
+        assert endless.get_attribute("aria-valuenow") is None
+        running = "element => getComputedStyle(element.firstChild).animationName"
+        assert endless.evaluate(running) == "none"
+        nb.page.emulate_media(reduced_motion="no-preference")
+        assert endless.evaluate(running) == "nbb-endless"
+        nb.shot(f"bars-endless-{theme}", of=".nbb-bars")
+        assert bar(nb, "steps").count() == 0
+        (folder / "bytes").touch()
+        wait_value(nb, "cut short", "33")
+        wait_text(nb, ".nbb-loop.nbb-over", "3 of 9 it")
+        nb.shot(f"bars-over-{theme}", of=".nbb-bars")
+        (folder / "end").touch()
+        nb.wait_idle(60)
+        wait_text(nb, "summary", "Succeeded")
+
+        assert nb.errors == []
