@@ -1,7 +1,7 @@
 // How far the job's own loops have come: a bar for each.
 
 function bars() {
-  const rows = h("div");
+  const rows = h("div", { className: "nbb-loops" });
   const more = h("div", { className: "nbb-more" });
   const element = h("div", { className: "nbb-bars" }, rows, more);
   const draw = ({ bars: loops, more_bars }) => {

@@ -27,8 +27,10 @@ _FIRST = 0.05
 _QUIET = 4
 #: Bars that are told; what is over makes room for what is new.
 LIVE = 20
-#: Seconds after which an open bar is told again though it stands still: its rate falls.
-STILL = 5.0
+#: Seconds between tellings of an open bar that stands still, at first and later: its rate falls.
+STILL_FIRST, STILL = 1.0, 5.0
+#: Seconds that are too short to say how fast something is.
+_MOMENT = 0.5
 #: Seconds over which a rate is taken at least, and the part of a bar's life that is taken.
 _SPAN, _PART = 5.0, 0.1
 MAX_LABEL, MAX_UNIT = 200, 20
@@ -116,7 +118,8 @@ class _Pace:
         if self.told is None:
             return True
         if all(self.told.get(name) == value for name, value in state.items()):
-            return not state["closed"] and now - self.told_at >= STILL
+            pause = min(STILL, max(STILL_FIRST, self.told_at - (self._moved_at or 0)))
+            return not state["closed"] and now - self.told_at >= pause - _SLACK
         pause = min(SLOW, max(PAUSE, (now - state["started"]) / _AGE))
         # A little less: looks are not exactly `PAUSE` apart.
         return bool(state["closed"]) or now - self.told_at >= pause - _SLACK
@@ -138,9 +141,10 @@ class _Pace:
             self._seconds = self._seconds * kept + self._pause
         if moved:
             self._done, self._moved_at, since = done, now, now
-        if not self._n:
+        quiet = now - since
+        if not self._n or self._seconds + quiet < _MOMENT:
             return None
-        rate, quiet = self._n / self._seconds, now - since
+        rate = self._n / self._seconds
         # It stands still: by now it would have moved at the rate that it had.
         return min(rate, self._step / quiet) if quiet > 2 * self._pause else rate
 
