@@ -5,7 +5,11 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Browser, Locator
 
+from nbbatch.widgets.model.bars import Bar
+from tests.browser import models
+from tests.browser.contrast import faint_graphics, faint_texts
 from tests.browser.lab import Lab, NotebookPage, notebook
+from tests.browser.stage import staged
 
 pytestmark = pytest.mark.browser
 
@@ -30,6 +34,15 @@ for n in nbbatch.progress(range(9), label="cut short"):
         break
 wait("end")
 """
+
+
+BARS = (
+    Bar("epochs", "12 of 40 epochs, 3 m 5 s/epoch, 1 h 26 m left", 0.3),
+    Bar("train, loss=0.214, acc=0.93, and a label that is a good deal too long", "120 it", None),
+    Bar("", "3.1 of 12 MB in 3.4 s, 912 kB/s", 0.26, closed=True),
+    Bar("load", "500 it in 3.4 s, 147/s", 1.0, closed=True),
+    Bar("stream", "1,234,567 it in 3.4 s", None, closed=True),
+)
 
 
 def wait_text(nb: NotebookPage, selector: str, text: str) -> None:
@@ -79,10 +92,30 @@ def test_bars_of_a_cell(request: pytest.FixtureRequest, browser: Browser, theme:
         assert bar(nb, "steps").count() == 0
         (folder / "bytes").touch()
         wait_value(nb, "cut short", "33")
-        wait_text(nb, ".nbb-loop.nbb-over", "3 of 9 it")
+        wait_text(nb, ".nbb-loop-over", "3 of 9 it")
         nb.shot(f"bars-over-{theme}", of=".nbb-bars")
         (folder / "end").touch()
         nb.wait_idle(60)
         wait_text(nb, "summary", "Succeeded")
 
         assert nb.errors == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark", "contrast", "vscode", "plain"])
+def test_bars_are_for_everybody(browser: Browser, theme: str) -> None:
+    """They stand out in every theme, have names, and find room on a narrow page."""
+    with staged(browser, reduced_motion="reduce") as stage:
+        if theme != "plain":
+            stage.theme(theme)
+        stage.card(models.running(bars=BARS, more_bars="and 3 more"))
+        stage.shot(f"bars-{theme}")
+        whole = [[".nbb-loop:not(.nbb-loop-endless) .nbb-loop-bar", "backgroundColor"]]
+
+        assert stage.page.get_by_role("progressbar").count() == len(BARS)
+        assert faint_texts(stage.page) == []
+        assert faint_graphics(stage.page, whole) == []
+        assert stage.violations() == []
+        stage.page.set_viewport_size({"width": 400, "height": 900})
+        stage.shot(f"bars-narrow-{theme}")
+        box = stage.page.locator(".nbb-bars")
+        assert box.evaluate("element => element.scrollWidth <= element.clientWidth")

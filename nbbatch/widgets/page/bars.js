@@ -2,41 +2,37 @@
 
 function bars() {
   const rows = h("div", { className: "nbb-loops" });
-  const more = h("div", { className: "nbb-more" });
+  const more = h("div", { className: "nbb-loops-more" });
   const element = h("div", { className: "nbb-bars" }, rows, more);
   const draw = ({ bars: loops, more_bars }) => {
     element.hidden = !loops.length;
-    while (rows.children.length > loops.length) rows.lastChild.remove();
-    loops.forEach((loop, i) => {
-      if (!rows.children[i]) rows.append(loopRow());
-      fillLoop(rows.children[i], loop);
-    });
+    fitChildren(rows, loops.length, loopRow).forEach((row, i) => drawLoop(row, loops[i]));
     say(more, more_bars);
   };
   return { element, draw };
 }
 
 function loopRow() {
-  const track = h("div", { className: "nbb-track", role: "progressbar" }, h("div", { className: "nbb-bar" }));
-  const label = h("span", { className: "nbb-label" });
-  return h("div", { className: "nbb-loop" }, label, track, h("span", { className: "nbb-figure" }));
+  const track = h("div", { className: "nbb-loop-track", role: "progressbar" },
+    h("div", { className: "nbb-loop-bar" }));
+  return h("div", { className: "nbb-loop" }, h("span", { className: "nbb-loop-name" }), track,
+    h("span", { className: "nbb-loop-text" }));
 }
 
-function fillLoop(element, { label, text, fraction, closed }) {
-  const [name, track, figure] = element.children;
+function drawLoop(row, { label, text, fraction, closed }) {
+  const [name, track, figure] = row.children;
   say(name, label);
   say(figure, text);
-  name.title = label;
-  element.classList.toggle("nbb-over", closed);
-  element.classList.toggle("nbb-full", closed && (fraction === null || fraction === 1));
+  setAttr(name, "title", label);
+  row.classList.toggle("nbb-loop-over", closed);
+  row.classList.toggle("nbb-loop-whole", closed && (fraction === null || fraction === 1));
   // Without an end in sight the bar shows that it moves, and claims no value.
-  element.classList.toggle("nbb-endless", fraction === null);
-  track.setAttribute("aria-label", label || "Progress");
-  track.setAttribute("aria-valuetext", text);
-  const values = { valuemin: 0, valuemax: 100, valuenow: Math.round(100 * fraction) };
-  for (const [key, value] of Object.entries(values)) {
-    if (fraction === null) track.removeAttribute(`aria-${key}`);
-    else track.setAttribute(`aria-${key}`, String(value));
-  }
-  track.firstChild.style.width = fraction === null ? "" : `${100 * fraction}%`;
+  row.classList.toggle("nbb-loop-endless", fraction === null);
+  setAttr(track, "aria-label", label || "Progress");
+  setAttr(track, "aria-valuetext", text);
+  setAttr(track, "aria-valuemin", "0");
+  setAttr(track, "aria-valuemax", "100");
+  if (fraction === null) track.removeAttribute("aria-valuenow");
+  else setAttr(track, "aria-valuenow", String(Math.round(100 * fraction)));
+  setStyle(track.firstChild, "width", fraction === null ? "" : `${100 * fraction}%`);
 }
