@@ -57,3 +57,9 @@ def plain(x: int) -> int:
 assert_type(plain(3), int)
 also: Callable[[int], int] = plain
 retry(tims=2)  # type: ignore[call-overload]
+
+
+for number in progress([1, 2], label="fit"):
+    assert_type(number, int)
+with progress(total=3, unit="B") as bar:
+    bar.update(1.5)

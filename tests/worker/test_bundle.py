@@ -82,6 +82,7 @@ def run(program, path=None):
     "module",
     [
         "cloudpickle",
+        "nbbatch.bars",
         "nbbatch.decorators",
         "nbbatch.inside",
         "nbbatch.wire.keys",
