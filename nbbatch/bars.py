@@ -21,6 +21,7 @@ from typing import (
     Optional,
     TextIO,
     TypeVar,
+    overload,
 )
 
 from nbbatch.errors import UsageError
@@ -37,13 +38,25 @@ T = TypeVar("T")
 _PAUSE = 0.1
 
 
+@overload
 def progress(
-    iterable: Optional[Iterable[T]] = None,
+    iterable: Iterable[T], *, total: Optional[float] = None, label: str = "", unit: str = "it"
+) -> Progress[T]: ...
+
+
+@overload
+def progress(
+    iterable: None = None, *, total: Optional[float] = None, label: str = "", unit: str = "it"
+) -> Progress[Any]: ...
+
+
+def progress(
+    iterable: Optional[Iterable[Any]] = None,
     *,
     total: Optional[float] = None,
     label: str = "",
     unit: str = "it",
-) -> Progress[T]:
+) -> Progress[Any]:
     """Show how far a loop has come: on the card in a job, else as tqdm does.
 
     Parameters

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from nbbatch import AWSBatchConfig, Job, batch, catch, parallel, resources, retry, timeout
+from nbbatch import (
+    AWSBatchConfig,
+    Job,
+    batch,
+    catch,
+    parallel,
+    progress,
+    resources,
+    retry,
+    timeout,
+)
 
 if TYPE_CHECKING:
     from typing_extensions import assert_type
