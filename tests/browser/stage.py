@@ -129,12 +129,6 @@ class Stage:
         """Put the widget on the stage."""
         self.page.evaluate("([key, traits]) => window.mount(key, traits)", [key, traits])
 
-    def tell(self, message: dict[str, Any], key: str = "one") -> None:
-        """Send a message, as the kernel does."""
-        self.page.evaluate(
-            "([key, message]) => window.models[key].emit('msg:custom', message)", [key, message]
-        )
-
     def set(self, trait: str, value: Any, key: str = "one") -> None:
         """Change a trait, as the kernel does."""
         self.page.evaluate(
