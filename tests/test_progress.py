@@ -8,7 +8,7 @@ import sys
 import pytest
 
 import nbbatch
-from nbbatch import bars
+from nbbatch.bars import outside
 from nbbatch.wire import here
 
 
@@ -63,7 +63,7 @@ def test_every_property_is_the_same(way: str, monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(KeyError):
         for _ in nbbatch.progress("ab"):
             raise KeyError
-    assert bars._Line._open == []
+    assert outside.LineBar._open == []
 
 
 def test_nobody_looks(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,7 +90,7 @@ def test_a_line_is_written_ten_times_a_second(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setitem(sys.modules, "tqdm.auto", None)
     monkeypatch.setattr(here, "bars", None)
     now = [0.0]
-    monkeypatch.setattr(bars.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(outside.time, "monotonic", lambda: now[0])
     for _ in nbbatch.progress(range(1000), label="outer"):
         now[0] += 0.01
         for _ in nbbatch.progress("ab", label="inner"):

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 #: The zip's own ``__main__``.
 _MAIN = "worker/boot/start.py"
 #: Of the package itself, besides the folders that travel whole.
-_MODULES = ("__init__", "bars", "errors", "inside")
-_FOLDERS = ("decorators", "options", "wire", "worker")
+_MODULES = ("__init__", "errors", "inside")
+_FOLDERS = ("bars", "decorators", "options", "wire", "worker")
 #: The oldest date that a zip can hold: the content alone makes the hash.
 _DATE = (1980, 1, 1, 0, 0, 0)
 #: Says that bytecode belongs to its source unchecked: they travel in one archive, under one hash.
