@@ -73,8 +73,8 @@ def test_the_style_that_holds_at_the_end(text: str, style: str) -> None:
 def taken(*parts: tuple[str, str]) -> Batch:
     """Return what a page gets of some texts."""
     pending = Pending()
-    for part in parts:
-        pending.add([part])
+    for name, text in parts:
+        pending.add(name, text, text.count("\n"))
     batch = pending.take()
     assert batch is not None
     assert pending.take() is None

@@ -27,11 +27,11 @@ TEXT = st.lists(
 PARTS = st.lists(st.tuples(st.sampled_from(["stdout", "stderr", "other"]), TEXT), max_size=20)
 
 
-def spooled(parts: list[Line], batch: int = 3) -> Spool:
-    """Return a spool that took the parts, some at a time."""
+def spooled(parts: list[Line]) -> Spool:
+    """Return a spool that took the parts."""
     spool = Spool()
-    for at in range(0, len(parts), batch):
-        spool.append(parts[at : at + batch])
+    for name, text in parts:
+        assert spool.append(name, text) == text.count("\n")
     return spool
 
 
@@ -124,7 +124,7 @@ def test_a_log_of_any_length_has_a_small_index() -> None:
     """The index is halved when it is full, and still leads to every line."""
     spool = Spool()
     for n in range(2000):
-        spool.append([("stdout", f"line {n}\n")])
+        spool.append("stdout", f"line {n}\n")
 
     assert len(spool._index) <= 5
     assert window(spool, 1234, 2).parts == (("stdout", "line 1234\nline 1235\n"),)
@@ -137,7 +137,7 @@ def test_a_full_disk_loses_the_log_not_the_job(monkeypatch: pytest.MonkeyPatch) 
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(tempfile, "TemporaryFile", full)
-    spool = spooled([("stdout", "x" * 200 + "\n")] * 3, batch=1)
+    spool = spooled([("stdout", "x" * 200 + "\n")] * 3)
     told, buffers = answer(spool, {"ask": "download", "id": "1", "at": 0})
 
     assert "No space left on device" in spool.lost
@@ -150,7 +150,7 @@ def test_a_closed_spool_tells_nothing() -> None:
     """Nor does it fail where a page asks too late, or a job writes too late."""
     spool = spooled([("stdout", "a\n" * 100)])
     spool.close()
-    spool.append([("stdout", "late\n")])
+    spool.append("stdout", "late\n")
 
     with pytest.raises(Lost, match="the card has ended"):
         window(spool, 0, 1)

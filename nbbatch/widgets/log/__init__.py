@@ -57,11 +57,10 @@ class JobLog:
     def _flush(self) -> None:
         if not self._fresh:
             return
-        parts = joined(self._fresh)
+        for name, text in joined(self._fresh):
+            self._pending.add(name, text, self.spool.append(name, text))
         self._fresh.clear()
         self._chars = 0
-        self.spool.append(parts)
-        self._pending.add(parts)
 
     def take(self) -> dict[str, Any] | None:
         """Return what came since the last time as a message to the page, None for nothing."""

@@ -51,14 +51,20 @@ class Cursor:
         """Return the unfinished line of each stream that has one, with its style."""
         return [(name, s.style + s.begun) for name, s in self._streams.items() if s.begun]
 
-    def skip(self, name: str, text: str) -> None:
-        """Pass a piece of text, without regard to its lines; cheap."""
+    def skip(self, name: str, text: str, newlines: int | None = None) -> None:
+        """Pass a piece of text, without regard to its lines; cheap.
+
+        Parameters
+        ----------
+        newlines
+            How many it has, where they are counted already: that is most of the work.
+        """
         stream = self._streams.setdefault(name, _Stream())
         at = text.rfind("\n")
         if at >= 0:
             if "\x1b" in stream.begun or "\x1b" in text:
                 self._restyle(stream, stream.begun + text[:at])
-            self.number += text.count("\n")
+            self.number += text.count("\n") if newlines is None else newlines
             stream.begun = ""
         self._begin(name, stream, text[at + 1 :])
 

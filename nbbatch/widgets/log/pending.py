@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from nbbatch.widgets.log.lines import Cursor, clipped
@@ -40,59 +39,56 @@ class Pending:
     """Texts waiting for the next look; the newest ones win over the bound."""
 
     def __init__(self) -> None:
-        self._parts: deque[Line] = deque()
+        self._parts: deque[tuple[str, str, int]] = deque()
         self._chars = 0
         self._cursor = Cursor()
         self._first = 0  # what the page has been given
 
-    def add(self, parts: Iterable[Line]) -> None:
-        """Append texts."""
-        for name, text in parts:
-            self._parts.append((name, text))
-            self._chars += len(text)
+    def add(self, name: str, text: str, newlines: int) -> None:
+        """Append a text that has so many newlines."""
+        self._parts.append((name, text, newlines))
+        self._chars += len(text)
         while self._chars > 4 * BATCH_CHARS and len(self._parts) > 1:
-            self._pass(*self._parts.popleft())
-
-    def _pass(self, name: str, text: str) -> None:
-        self._chars -= len(text)
-        self._cursor.skip(name, text)
+            self._chars -= len(self._parts[0][1])
+            self._cursor.skip(*self._parts.popleft())
 
     def take(self) -> Batch | None:
         """Return and forget what came, None where nothing did."""
         if not self._parts:
             return None
-        parts = joined(self._parts)
+        batch = self._whole() if self._fits() else self._newest()
         self._parts.clear()
-        batch = self._whole(parts) if self._fits(parts) else self._newest(parts)
         self._chars = 0
         self._first = self._cursor.number
         return batch
 
-    def _fits(self, parts: list[Line]) -> bool:
-        few = sum(text.count("\n") for _, text in parts) <= BATCH_LINES
+    def _fits(self) -> bool:
+        few = sum(newlines for _, _, newlines in self._parts) <= BATCH_LINES
         return few and self._chars <= BATCH_CHARS and self._cursor.number == self._first
 
-    def _whole(self, parts: list[Line]) -> Batch:
+    def _whole(self) -> Batch:
         first = self._cursor.number
-        for name, text in parts:
-            self._cursor.skip(name, text)
-        return Batch(
-            first, False, tuple((name, _collapsed(encodable(text))) for name, text in parts)
-        )
+        for part in self._parts:
+            self._cursor.skip(*part)
+        parts = joined((name, text) for name, text, _ in self._parts)
+        sent = ((name, _collapsed(encodable(text))) for name, text in parts)
+        return Batch(first, fresh=False, parts=tuple(sent))
 
-    def _newest(self, parts: list[Line]) -> Batch:
+    def _newest(self) -> Batch:
         """Keep the newest lines within the bounds, and what has begun after them."""
         kept: list[Line] = []
         lines = FLOOD_LINES
-        while parts and lines > 0:
-            name, text = parts.pop()
+        while self._parts and lines > 0:
+            name, text, newlines = self._parts.pop()
             at = _start_of(text, lines)
+            end = text[at:]
+            count = end.count("\n")
             if at:
-                parts.append((name, text[:at]))
-            kept.append((name, text[at:]))
-            lines -= text.count("\n", at)
-        for name, text in parts:
-            self._cursor.skip(name, text)
+                self._parts.append((name, text[:at], newlines - count))
+            kept.append((name, end))
+            lines -= count
+        for part in self._parts:
+            self._cursor.skip(*part)
         return self._lines(kept[::-1])
 
     def _lines(self, parts: list[Line]) -> Batch:

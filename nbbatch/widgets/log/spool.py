@@ -12,7 +12,7 @@ import os
 import struct
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import IO
 
 from nbbatch.widgets.log.lines import Cursor
@@ -66,23 +66,34 @@ class Spool:
         """How many bytes of text there are."""
         return self._size
 
-    def append(self, parts: Sequence[Line]) -> None:
-        """Keep a batch of text; where that fails it forgets all, and says so from then on."""
+    def append(self, name: str, text: str) -> int:
+        """Keep a text; where that fails it forgets all, and says so from then on.
+
+        Returns
+        -------
+        int
+            How many newlines the text has.
+        """
         data: list[bytes] = []
-        end = self._end
-        for name, text in _records(parts):
+        end, before = self._end, self._cursor.number
+        for at in range(0, len(text), RECORD_CHARS):
+            piece = text[at : at + RECORD_CHARS]
             if end - self._index[-1][1] >= self._stride:
                 self._mark(end)
-            body = text.encode("utf-8", "replace")
+            body = piece.encode("utf-8", "replace")
             data += (_HEAD.pack(self._number(name), len(body)), body)
             end += _HEAD.size + len(body)
             self._size += len(body)
-            self._cursor.skip(name, text)
+            self._cursor.skip(name, piece)
+        self._put(b"".join(data))
+        return self._cursor.number - before
+
+    def _put(self, data: bytes) -> None:
         with self._lock:
             if self._lost:
                 return
             try:
-                self._write(b"".join(data))
+                self._write(data)
             except OSError as error:
                 self._drop(f"the text has no room on disk ({error.strerror or error})")
 
@@ -197,12 +208,6 @@ class Spool:
 def _unlinked() -> IO[bytes]:
     """Make a file without a name, so that nothing is left behind, however this process ends."""
     return tempfile.TemporaryFile(prefix="nbbatch-log-", buffering=0)
-
-
-def _records(parts: Sequence[Line]) -> Iterator[Line]:
-    for name, text in parts:
-        for at in range(0, len(text), RECORD_CHARS):
-            yield name, text[at : at + RECORD_CHARS]
 
 
 def _write_all(file: IO[bytes], data: bytes) -> None:

@@ -21,6 +21,8 @@ _ESCAPE = re.compile(
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _STYLE = re.compile(r"\x1b\[[0-9;:]*m")
 _RESET = re.compile(r"\x1b\[(?:0*[;:][0-9;:]*|0*)m")
+#: A sequence at the end whose rest may still come.
+_BEGUN = re.compile(r"\x1b(?:\[[0-?]*[ -/]*|\][^\x07\x1b]*|[PX^_][^\x1b]*|[ -/]*)\Z")
 _ERASE = re.compile(r"\x1b\[([0-2]?)K")
 #: Different style sequences since the last reset that are remembered.
 _STYLES = 64
@@ -89,7 +91,7 @@ def collapsed(line: str, *, begun: bool = False) -> str:
     if not begun:
         parts.insert(0, first)
     kept = [parts.pop()]
-    width, erased = _extent(kept[0])
+    width, erased = _extent(_BEGUN.sub("", kept[0]))
     style = ""  # of what was left out before the last one kept
     while parts:
         part = parts.pop()
