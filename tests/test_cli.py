@@ -133,3 +133,21 @@ def test_run_of_nothing(tmp_path: Path) -> None:
 
     assert done.returncode == 1
     assert "there is no notebook missing.ipynb" in done.stderr
+
+
+def test_run_tells_of_jobs_in_their_lines(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each state once, the folded line at the end; nothing of what only a reader needs later."""
+    path = tmp_path / "jobs.ipynb"
+    job = "%%batch --name fit\nimport time\ntime.sleep(0.5)"
+    nbformat.write(
+        new_notebook(cells=[new_code_cell("%load_ext nbbatch"), new_code_cell(job)]), path
+    )
+
+    assert main(["run", str(path)]) == 0
+    out = capsys.readouterr().out
+    told = [line for line in out.splitlines() if " · fit" in line]
+    assert len(told) == len({line.split(" · ")[0] for line in told})
+    assert told[-1].startswith("✓ Succeeded · fit · ")
+    assert "last seen" not in out

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import os
 import pty
+import struct
+import termios
 from collections.abc import Iterator
 from typing import Any, TextIO
 
 import pytest
 
-from nbbatch.facts import Progress, State
+from nbbatch.facts import Progress, State, Stay
 from nbbatch.widgets import TerminalView
 from tests.widgets.jobs import START, HandPump, ended, running, waiting
 
@@ -40,6 +43,11 @@ class Screen:
             read += os.read(self._reading, 1 << 20)
         self.raw += read.decode().removesuffix(_END)
         return [_line(text) for text in self.raw.replace("\r\n", "\n").split("\n")]
+
+    def resize(self, columns: int) -> None:
+        """Make the window as wide."""
+        size = struct.pack("HHHH", 24, columns, 0, 0)
+        fcntl.ioctl(self.stream.fileno(), termios.TIOCSWINSZ, size)
 
 
 def _line(text: str) -> str:
@@ -198,12 +206,10 @@ def test_an_ascii_stream_gets_ascii() -> None:
     assert b"\n+ Succeeded | train" in raw.getvalue()
 
 
-def test_the_line_says_how_far_the_job_has_come(
-    screen: Screen, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_line_says_how_far_the_job_has_come(screen: Screen) -> None:
     """The first loop that runs stands in the line; what is over does not."""
-    monkeypatch.setenv("COLUMNS", "120")
     view, pump = on(screen, NO_COLOR="1")
+    screen.resize(120)
     over = Progress("1", "load", 9, 9, "it", START, START + 1, closed=True)
     fit = Progress("2", "fit", 120, 500, "it", START, START + 3, rate=35.0)
 
@@ -213,3 +219,63 @@ def test_the_line_says_how_far_the_job_has_come(
     view.finish(ended())
 
     assert line == "● Running · train · 1 m 12 s · fit: 120 of 500 it, 35/s, 11 s left"
+
+
+def test_the_line_fits_the_window_as_it_is_now(screen: Screen) -> None:
+    """Of the terminal itself, whatever the environment says; a new width counts at once."""
+    view, pump = on(screen, NO_COLOR="1")
+    screen.resize(30)
+    view.update(running())
+    pump.tick()
+    narrow = screen.lines()
+    screen.resize(200)
+    view.update(running(name="trained"))
+    pump.tick()
+
+    assert narrow == ["● Running · train · 1 m 12 s"]
+    assert screen.lines() == [
+        "● Running · trained · 1 m 12 s · CPU 1.9 of 2 cores · Memory 3 of 16 GB · A10G 87 %"
+    ]
+
+
+def test_a_line_that_the_terminal_has_wrapped_is_erased_whole(screen: Screen) -> None:
+    """Once the window is narrower than the line, the cursor goes back over its rows."""
+    view, pump = on(screen, NO_COLOR="1")
+    screen.resize(100)
+    view.update(running())
+    pump.tick()
+    screen.lines()
+    before = len(screen.raw)
+    screen.resize(30)
+    view.write("stdout", "said\n")
+    pump.tick()
+    screen.lines()
+
+    # 82 cells are three rows of 30: two up, then all below is cleared.
+    assert screen.raw[before:].startswith("\r\x1b[2A\x1b[Jsaid")
+
+
+def test_the_line_tells_the_cost(screen: Screen) -> None:
+    """Where a price is configured it stands at the end of the line."""
+    view, pump = on(screen, NO_COLOR="1")
+    screen.resize(200)
+    stay = Stay(State.RUNNING, 1, START + 12)
+    view.update(running(prices={"vcpu": 0.05}, stays=(stay,), usage=None))
+    pump.tick()
+
+    assert screen.lines()[-1].endswith(" so far, $0.10/h")
+
+
+def test_a_dumb_terminal_gets_plain_lines(screen: Screen) -> None:
+    """One that can't go back gets what a pipe gets."""
+    view, pump = on(screen, TERM="dumb")
+    view.update(waiting(message=""))
+    view.update(running())
+    pump.tick()
+    view.write("stdout", "said\n")
+    view.finish(ended())
+
+    assert [line.split(" · ")[0] for line in screen.lines()] == [
+        *("○ Runnable train", "● Running train", "said", "✓ Succeeded", "")
+    ]
+    assert "\x1b" not in screen.raw
