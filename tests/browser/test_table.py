@@ -162,7 +162,7 @@ def test_what_is_typed_and_pressed(browser: Browser) -> None:
         table(stage, MIXED)
         page = stage.page
         assert names(stage)[:3] == ["train-1", "sweep", "several"]
-        page.get_by_role("button", name="Name").click()
+        page.get_by_role("button", name="Name", exact=True).click()
         settle(stage)
         assert names(stage)[0] == "several"
         assert page.locator("th[aria-sort=ascending]").inner_text().startswith("Name")

@@ -14,7 +14,7 @@ function jobLine(id, act) {
   const word = h("span");
   const name = h("button", { type: "button", className: "nbbm-name", tabindex: "-1" });
   const short = h("span", { className: "nbbm-quiet nbbm-id" });
-  const since = h("td", { "data-title": "Submitted" });
+  const since = h("td", { "data-title": "Submitted", className: "nbbm-since" });
   const time = h("td", { "data-title": "Time", className: "nbbm-number" });
   const use = h("span");
   const meter = h("div", { className: "nbbm-track", "aria-hidden": "true" }, h("div"));
@@ -52,12 +52,14 @@ function jobLine(id, act) {
   }
 
   function fillLine(next, open) {
+    // Writing a date takes longer than all the rest.
+    if (next.since !== row?.since) since.textContent = clockTime(next.since);
     row = next;
     element.dataset.tone = row.tone;
     pick.setAttribute("aria-label", `Select ${row.name}`);
     name.setAttribute("aria-label", `Open the card of ${row.name}`);
     for (const [part, text] of [[mark, row.mark], [word, row.word], [name, row.name], [use, row.use],
-      [cost, row.cost], [since, clockTime(row.since)]]) if (part.textContent !== text) part.textContent = text;
+      [cost, row.cost]]) if (part.textContent !== text) part.textContent = text;
     say(said, row.note || row.message);
     said.title = row.note || row.message;
     lineFraction(meter, row.fraction);

@@ -19,7 +19,7 @@ function jobTable(act) {
   const every = h("input", { type: "checkbox", "aria-label": "Select all jobs that are shown" });
   const head = h("tr", {}, h("th", { className: "nbbm-pick", scope: "col" }, every));
   for (const [key, title, optional] of COLUMNS) {
-    const cell = h("th", { scope: "col", className: optional ? `nbbm-${optional}` : "" });
+    const cell = h("th", { scope: "col", className: `nbbm-${optional || key}` });
     if (key) {
       const button = h("button", { type: "button", className: "nbbm-sort" }, title);
       button.append(h("span", { "aria-hidden": "true" }));
