@@ -200,11 +200,11 @@ class CardView:
             self.update(facts)
             self._tail_at = 0.0
             self._send()
-            bundle = static.bundle(facts, self._log.tail() if log_tail else ())
+            tail = self._log.tail()
             if self._handle is not None:
-                self._handle.update(bundle, raw=True)
-            self._leave(bundle, final=True)
-            # A page that was loaded again can't replace its output: its view shows the end.
+                self._handle.update(static.bundle(facts, tail if log_tail else ()), raw=True)
+            # A page that was loaded again gets neither that nor the outputs.
+            self._leave(static.bundle(facts, tail), final=True)
             if not door.attended():
                 self._retire()
         _keep_some(self._log)

@@ -163,7 +163,8 @@ def test_a_page_that_is_loaded_again_in_mid_job(
             (lab.root / name).touch()
             wait_text(nb, ".nbb-word, summary", "Succeeded")
         # The page itself puts the plain form in the card's place.
-        nb.page.locator("summary").first.wait_for(timeout=30_000)
+        nb.page.locator("summary").first.click(timeout=30_000)
+        wait_text(nb, "details pre", "step" if way == "cancel" else "last line")
         nb.shot(f"batch-reloaded-{form}-{way}", of="summary")
         nb.save()
         nb.wait_saved()
@@ -184,7 +185,8 @@ def test_a_kernel_that_is_restarted_in_mid_job(lab: Lab, browser: Browser, kerne
         nb.run_all()
         wait_text(nb, ".nbb-log", "step 2")
         nb.restart()
-        wait_text(nb, ".jp-OutputArea", "long")
+        # The page itself puts what was known into the card's place.
+        wait_text(nb, "summary", "last seen")
         nb.shot("batch-restarted", of=".jp-CodeCell:nth-child(2)")
         nb.run_from(2)
         wait_text(nb, ".jp-CodeCell:nth-child(3) .nbb-log", "step 3")
