@@ -124,7 +124,8 @@ def test_a_card_can_be_opened_again(flag: Path) -> None:
 
 def test_papermill(tmp_path: Path, local_session: Session) -> None:
     """The notebook that papermill leaves holds plain cards, also where a cell failed."""
-    papermill = pytest.importorskip("papermill")
+    import papermill
+
     source, target = tmp_path / "in.ipynb", tmp_path / "out.ipynb"
     bad = "%%batch --name broken\nraise ValueError('no')"
     nbformat.write(notebook_of(LOAD, "%%batch --name fine\nprint('said')", bad), source)
