@@ -355,3 +355,58 @@ def test_a_page_that_is_loaded_again_fills_itself(browser: Browser) -> None:
         rows = card.rows()
 
     assert rows == [*numbered(0, 3000).split("\n")[:-1], "red", "half a line"]
+
+
+def test_several_bars_stay_several_rows(browser: Browser) -> None:
+    """Nested tqdm bars move in their rows while they run, and stand there at the end."""
+    with desk(browser) as card:
+        card.write(("stdout", "before\n"), ("stderr", "\router   0%"))
+        seen = []
+        for outer in (50, 100):
+            for inner in range(0, 101, 10):
+                card.write(("stderr", f"\n\rinner {inner:3}%\x1b[A"))
+            card.wait("inner 100%")
+            card.write(("stderr", f"\router {outer:3}%"))
+            card.wait(f"outer {outer:3}%")
+            seen.append(card.page.locator(LOG).inner_text().split())
+        card.stage.shot("log-bars")
+        card.write(("stderr", "\n\nafter\n"))
+        card.wait("after")
+        rows = card.rows()
+
+    assert seen == [
+        ["before", "outer", "50%", "inner", "100%"],
+        ["before", "outer", "100%", "inner", "100%"],
+    ]
+    assert rows == ["before", "outer 100%", "inner 100%", "after"]
+
+
+def test_nothing_that_a_job_writes_makes_anything(browser: Browser) -> None:
+    """Markup, links, styles and names from a job stay text: shown, searched, fetched, copied."""
+    evil = "<img src=x onerror='window.hacked=1'><svg onload=window.hacked=1>"
+    link = "\x1b]8;;javascript:window.hacked=1\x07click\x1b]8;;\x07"
+    styles = "\x1b[38;2;url(x);1;1m\x1b[38;5;999999m\x1b[48:2::1e9:-5:x\x1b[99999999999m\x1b[;;;m"
+    name = '"><img src=x onerror=window.hacked=1>'
+    with desk(browser) as card:
+        card.page.add_init_script("window.hacked = 0")
+        card.write(("stdout", f"{evil}\n{link}\n{styles}styled {evil}\x1b[0m\n"))
+        card.write(
+            (name, f"{evil}\n"), ("__proto__", f"{evil}\n"), ("stderr", f"{evil}\r<b>\x1b[A")
+        )
+        card.write(*[("stdout", numbered(n, n + 1000)) for n in range(0, 9000, 1000)])
+        card.wait("line 008999")
+        card.page.get_by_role("searchbox").fill("<img src=x")
+        card.wait("4 found", ".nbb-hits")
+        card.press("Next hit")
+        card.wait("1 of 4", ".nbb-hits")
+        card.wait("onerror=")
+        text = card.page.locator(LOG).inner_text()
+        made = card.page.locator(
+            f"{LOG} :is(img, svg, script, a, b, [onclick], [onerror], [href], [src])"
+        ).count()
+        hacked = card.page.evaluate("() => window.hacked")
+
+    assert text.count("<img src=x onerror='window.hacked=1'>") >= 4
+    assert "click" in text
+    assert "javascript" not in text
+    assert (made, hacked or 0) == (0, 0)

@@ -145,6 +145,26 @@ def test_the_tail_is_what_a_terminal_would_show_last() -> None:
     ]
 
 
+def test_several_bars_stay_several_rows() -> None:
+    """What nested tqdm bars write, up and down, are two rows in the tail, too."""
+    tail = Tail(10)
+    tail.feed("stdout", "before\n")
+    for text in two_bars():
+        tail.feed("stderr", text)
+    tail.feed("stderr", "\n\nafter\n")
+
+    assert [line for _, line in tail.lines()] == ["before", "outer 100%", "inner 100%", "after"]
+
+
+def two_bars() -> list[str]:
+    """Return what tqdm writes for a bar within a bar."""
+    said = ["\router   0%"]
+    for outer in (50, 100):
+        said += [f"\n\rinner {inner:3}%\x1b[A" for inner in range(0, 101, 10)]
+        said.append(f"\router {outer:3}%")
+    return said
+
+
 def test_the_tail_forgets_all_but_the_end() -> None:
     """However much comes at once, the tail has its number of lines, each of bounded length."""
     tail = Tail(3)

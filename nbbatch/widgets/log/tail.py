@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
+from itertools import islice
 
-from nbbatch.widgets.log.text import RAW_CHARS, Line, collapsed, shown
+from nbbatch.widgets.log.text import CURSOR_UP, RAW_CHARS, Line, collapsed, shown
 
 __all__ = ["TAIL_LINES", "Tail"]
 
@@ -17,6 +18,7 @@ class Tail:
     def __init__(self, limit: int = TAIL_LINES) -> None:
         self._limit = limit
         self._lines: deque[Line] = deque(maxlen=limit)
+        self._above: dict[str, int] = {}  # how far above the next new row a stream writes
         self._open: dict[str, str] = {}
 
     def feed(self, name: str, text: str) -> None:
@@ -27,13 +29,37 @@ class Tail:
         if finished:
             finished[0] = begun + finished[0]
             begun = ""
-        self._lines.extend((name, shown(line)) for line in finished[-self._limit :])
+        for line in finished[-self._limit :]:
+            self._finish(name, line)
         if begun or last:
             self._open[name] = collapsed(begun + last)[-RAW_CHARS:]
+
+    def _finish(self, name: str, line: str) -> None:
+        above = self._above.get(name, 0)
+        if not above and "\x1b[" not in line:
+            self._lines.append((name, shown(line)))
+            return
+        for at, piece in enumerate(CURSOR_UP.split(line)):
+            if at % 2:
+                above += int(piece or 1)
+            elif above:
+                self._write_on(name, above, shown(piece))
+            else:
+                self._lines.append((name, shown(piece)))
+                above = 1
+        self._above[name] = max(0, above - 1)
+
+    def _write_on(self, name: str, above: int, text: str) -> None:
+        """Write on the row that is so many of the stream's rows from the end."""
+        rows = (at for at in range(len(self._lines) - 1, -1, -1) if self._lines[at][0] == name)
+        at = next(islice(rows, above - 1, None), None)
+        if at is not None:
+            self._lines[at] = (name, text + self._lines[at][1][len(text) :])
 
     def forget_begun(self) -> None:
         """Drop the unfinished lines: their ends were left out."""
         self._open.clear()
+        self._above.clear()
 
     def finished(self) -> list[Line]:
         """Return the finished lines."""

@@ -23,6 +23,8 @@ _STYLE = re.compile(r"\x1b\[[0-9;:]*m")
 _RESET = re.compile(r"\x1b\[(?:0*[;:][0-9;:]*|0*)m")
 #: A sequence at the end whose rest may still come.
 _BEGUN = re.compile(r"\x1b(?:\[[0-?]*[ -/]*|\][^\x07\x1b]*|[PX^_][^\x1b]*|[ -/]*)\Z")
+#: What several progress bars write: the next text goes on an earlier row.
+CURSOR_UP = re.compile(r"\x1b\[(\d*)A")
 _ERASE = re.compile(r"\x1b\[([0-2]?)K")
 #: Different style sequences since the last reset that are remembered.
 _STYLES = 64
@@ -85,7 +87,7 @@ def collapsed(line: str, *, begun: bool = False) -> str:
     begun
         Whether the line began earlier: how far its first writing reaches is not known then.
     """
-    if "\r" not in line:
+    if "\r" not in line or ("\x1b[" in line and CURSOR_UP.search(line)):
         return line
     first, *parts = line.split("\r")
     if not begun:

@@ -7,11 +7,17 @@ const MAX_LINES = 5000;
 const MAX_LINE = 4000;
 const MAX_RAW = 16_000;
 const MAX_CHARS = 8_000_000;
+const MAX_ROWS = 60; // of a stream that can be written on again
+const CURSOR_UP = /\x1b\[(\d*)A/;
+const CURSOR_UPS = /\x1b\[(\d*)A/g;
+
+let logEdits = 0; // grows with each change of a line that may be on show
 
 // From pieces of text to lines; a style holds for its stream until it is changed.
 class LineReader {
   begun = new Map(); // stream name -> its unfinished line
   styles = new Map(); // stream name -> the style in which that began
+  places = new Map(); // stream name -> where it writes
 
   constructor(number) {
     this.number = number; // of the next line
@@ -32,12 +38,84 @@ class LineReader {
   line(name, text, number) {
     const style = this.styles.get(name) ?? PLAIN_STYLE;
     if (text.includes("\x1b")) this.styles.set(name, styleAfter(text, style));
-    return { name, text: text.slice(-MAX_RAW), number, style };
+    const line = { name, text: text.slice(-MAX_RAW), number, style, hidden: false, edit: 0 };
+    const place = this.place(name);
+    place.put(line);
+    place.newline();
+    return line;
   }
 
+  place(name) {
+    if (!this.places.has(name)) this.places.set(name, new Place());
+    return this.places.get(name);
+  }
+
+  // The unfinished lines, and the rows above them that they write on.
   open() {
-    return [...this.begun].map(([name, text]) =>
-      ({ name, text, number: -1, style: this.styles.get(name) ?? PLAIN_STYLE }));
+    const lines = [];
+    for (const [name, place] of this.places) if (!this.begun.has(name)) place.cover(0);
+    for (const [name, text] of this.begun) {
+      const style = this.styles.get(name) ?? PLAIN_STYLE;
+      const line = { name, text, number: -1, style, hidden: false, edit: 0 };
+      lines.push(...this.place(name).preview(line));
+    }
+    return lines;
+  }
+}
+
+// Where a stream writes: mostly on a new row, but several progress bars go up to earlier ones
+// ("cursor up"). A line that only wrote on earlier rows is hidden, and keeps its number.
+class Place {
+  rows = []; // the last ones
+  above = 0; // how far above the next new row it writes
+  covered = []; // rows that an unfinished line writes on
+
+  put(line) {
+    const { text } = line;
+    if (!this.above && !(text.includes("\x1b[") && CURSOR_UP.test(text))) return this.add(line);
+    line.hidden = this.above > 0;
+    line.text = "";
+    text.split(CURSOR_UP).forEach((piece, i) => {
+      if (i % 2) this.above = Math.min(this.above + Number(piece || 1), this.rows.length);
+      else if (!this.above) this.add(Object.assign(line, { text: piece }));
+      else if (piece) this.overwrite(this.rows[this.rows.length - this.above], piece, line.style);
+    });
+  }
+
+  add(line) {
+    this.rows.push(line);
+    this.above = 1;
+    if (this.rows.length > 2 * MAX_ROWS) this.rows.splice(0, MAX_ROWS);
+  }
+
+  newline() {
+    this.above = Math.max(0, this.above - 1);
+  }
+
+  overwrite(row, text, style) {
+    const shorter = seenText({ text }).length < seenText(row).length;
+    if (shorter) row.text = `${row.text}\r${text}`.slice(-MAX_RAW);
+    else Object.assign(row, { text, style });
+    row.edit = ++logEdits;
+  }
+
+  preview(line) {
+    const ups = [...line.text.matchAll(CURSOR_UPS)].reduce((sum, [, n]) => sum + Number(n || 1), 0);
+    const reach = Math.min(this.above + ups, this.rows.length);
+    const draft = new Place();
+    draft.rows = reach ? this.rows.slice(-reach).map((row) => ({ ...row, hidden: false })) : [];
+    draft.above = Math.min(this.above, reach);
+    draft.put(line);
+    this.cover(reach);
+    return draft.rows;
+  }
+
+  cover(reach) {
+    const rows = reach ? this.rows.slice(-reach) : [];
+    if (rows.length === this.covered.length && rows.every((row, i) => row === this.covered[i])) return;
+    for (const row of this.covered) Object.assign(row, { hidden: false, edit: ++logEdits });
+    for (const row of rows) Object.assign(row, { hidden: true, edit: ++logEdits });
+    this.covered = rows;
   }
 }
 

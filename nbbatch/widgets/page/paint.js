@@ -15,11 +15,12 @@ function chunked(lines) {
 
 function paintedChunk(lines) {
   const { name } = lines[0];
+  const rows = visibleRows(lines);
   const known = name === "stdout" || name === "stderr" ? ` nbb-${name}` : "";
   const element = h("div", { className: `nbb-lines${known}` });
-  element.style.setProperty("--nbb-rows", lines.length);
+  element.style.setProperty("--nbb-rows", rows.length);
   let clean = "";
-  for (const line of lines) {
+  for (const line of rows) {
     if (!UNCLEAN.test(line.text) && line.style === PLAIN_STYLE) {
       clean += `${seenText(line)}\n`;
       continue;
@@ -30,7 +31,12 @@ function paintedChunk(lines) {
   }
   element.append(clean);
   element.nbbLines = lines;
+  element.nbbEdit = logEdits;
   return element;
+}
+
+function visibleRows(lines) {
+  return lines.some(({ hidden }) => hidden) ? lines.filter(({ hidden }) => !hidden) : lines;
 }
 
 function paintLine(element, line) {

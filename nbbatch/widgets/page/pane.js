@@ -19,6 +19,7 @@ function pane(log, ask) {
   let frame = 0;
   let top = 0; // where the box was scrolled to, and how high its content was then
   let height = 0;
+  let painted = 0;
   let touched = 0; // until when a person may be scrolling
   let saving = false;
 
@@ -53,6 +54,8 @@ function pane(log, ask) {
     frame = 0;
     search.extend();
     if (following) advance();
+    if (following && painted !== logEdits) sheet.repaint();
+    painted = logEdits;
     const busy = sheet.paint();
     label();
     if (following) toEnd();
@@ -122,7 +125,7 @@ function pane(log, ask) {
     const chosen = document.getSelection();
     const inside = !chosen.isCollapsed && box.contains(chosen.anchorNode);
     const open = following ? log.reader.open() : [];
-    const lines = [...sheet.lines(), ...open];
+    const lines = [...visibleRows(sheet.lines()), ...open];
     const text = inside ? String(chosen) : lines.map((line) => `${seenText(line)}\n`).join("");
     const what = inside ? "The selection" : `${lines.length.toLocaleString("en")} lines`;
     tools.say(await copyText(text) ? `${what} copied.` : "The browser does not allow to copy.");
@@ -136,7 +139,7 @@ function pane(log, ask) {
       saveBlob(blob, name);
       tools.say(`Downloaded: ${logBytes(blob.size)}.`);
     } catch (error) {
-      const lines = [...log.lines, ...log.reader.open()];
+      const lines = [...visibleRows(log.lines), ...log.reader.open()];
       saveBlob(linesBlob(lines), name);
       tools.say(`Only the page's last ${lines.length.toLocaleString("en")} lines were downloaded: `
         + `${error.message}.`);

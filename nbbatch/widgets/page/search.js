@@ -40,7 +40,7 @@ class Search {
     const { lines, first } = this.log;
     const wanted = this.folded(this.text);
     for (const line of lines.slice(Math.max(0, this.next - first)))
-      if (this.folded(seenText(line)).includes(wanted)) this.here.push(line.number);
+      if (!line.hidden && this.folded(seenText(line)).includes(wanted)) this.here.push(line.number);
     this.next = this.log.count;
   }
 
@@ -129,7 +129,7 @@ class Marks {
     for (let at = all.indexOf(wanted); at >= 0; at = all.indexOf(wanted, at + wanted.length))
       found.push([at, at + wanted.length]);
     if (!found.length || all.length !== held.text.length) return;
-    const line = chunk.nbbLines.findIndex(({ number }) => number === search.current);
+    const line = visibleRows(chunk.nbbLines).findIndex(({ number }) => number === search.current);
     const [from, to] = line < 0 ? [-1, -1] : lineExtent(held.text, line);
     const named = (start, end) => start >= from && end <= to ? "nbb-current" : "nbb-found";
     const made = found.map(([start, end]) => [rangeOf(held, start, end), named(start, end)]);

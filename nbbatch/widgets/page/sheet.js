@@ -1,6 +1,7 @@
 // The lines on show: chunks in an element, from line `from` to before line `to`.
 
 const FRAME_MS = 8; // of a frame that painting may take
+const REPAINTED = 2 * MAX_ROWS; // chunks that rows which may be written on again can stand in
 
 class Sheet {
   from = 0;
@@ -61,6 +62,20 @@ class Sheet {
     }
   }
 
+  // Paint again what a job has written on since.
+  repaint() {
+    for (let chunk = this.element.lastChild, i = 0; chunk && i < REPAINTED; i++) {
+      const before = chunk.previousSibling;
+      if (chunk.nbbLines.some(({ edit }) => edit > chunk.nbbEdit)) {
+        const fresh = paintedChunk(chunk.nbbLines);
+        this.marks.clear(chunk);
+        chunk.replaceWith(fresh);
+        this.marks.mark(fresh, this.search);
+      }
+      chunk = before;
+    }
+  }
+
   mark() {
     for (const chunk of this.element.children) this.marks.mark(chunk, this.search);
   }
@@ -78,7 +93,7 @@ class Sheet {
     const chunk = [...this.element.children].findLast((one) => one.nbbLines[0].number <= number);
     if (!chunk) return null;
     const held = textOf(chunk);
-    const line = chunk.nbbLines.findIndex((one) => one.number >= number);
+    const line = visibleRows(chunk.nbbLines).findIndex((one) => one.number >= number);
     return rangeOf(held, ...lineExtent(held.text, Math.max(0, line)));
   }
 
