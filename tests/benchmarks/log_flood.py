@@ -26,11 +26,13 @@ CELL = """
 from fakejob import *
 import hashlib
 LINES, RATE = {lines}, {rate}
+def text(first, last):
+    return "".join(f"line {{n:07d}} " + "x" * 73 + "\\n" for n in range(first, last))
 def flood(write):
     start = time.monotonic()
     cpu = time.process_time()
     for first in range(0, LINES, 500):
-        write("stdout", "".join(f"line {{n:07d}} " + "x" * 73 + "\\n" for n in range(first, first + 500)))
+        write("stdout", text(first, first + 500))
         time.sleep(max(0, start + first / RATE - time.monotonic()))
     return time.process_time() - cpu, time.monotonic() - start
 def story(job):
@@ -47,8 +49,7 @@ def story(job):
 job = FakeJob(story)
 job.wait()
 print("RESULT", *job.result)
-whole = "".join(f"line {{n:07d}} " + "x" * 73 + "\\n" for n in range(LINES))
-print("SUM", hashlib.sha256(whole.encode()).hexdigest())
+print("SUM", hashlib.sha256(text(0, LINES).encode()).hexdigest())
 """
 
 #: Notes when the last line is seen, and the page's longest pauses; our scripts' part of them.

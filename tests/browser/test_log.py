@@ -13,6 +13,7 @@ from playwright.sync_api import Browser
 
 from nbbatch.widgets.log import ASKS, JobLog
 from tests.browser.contrast import faint_texts
+from tests.browser.lab import Lab, notebook
 from tests.browser.models import running
 from tests.browser.stage import Stage, staged
 
@@ -112,7 +113,8 @@ def test_the_page_keeps_5000_lines_and_shows_any_others(browser: Browser) -> Non
         card.wait("Lines 10,501 to 15,500 of 20,000", ".nbb-count")
         earlier = card.rows()
         visible = card.page.evaluate(
-            "() => { const { left, top } = document.querySelector('.nbb-log').getBoundingClientRect();"
+            "() => { const box = document.querySelector('.nbb-log');"
+            " const { left, top } = box.getBoundingClientRect();"
             " return document.caretRangeFromPoint(left + 30, top + 40).startContainer.data; }"
         )
         card.stage.shot("log-earlier")
@@ -287,12 +289,15 @@ def test_every_colour_can_be_read(browser: Browser, theme: str) -> None:
     under = "".join(f"\x1b[{n}m {n} \x1b[0m" for n in [*range(40, 48), *range(100, 108)])
     pairs = "".join(f"\x1b[{30 + n};{40 + m}m{n}{m}\x1b[0m" for n in range(8) for m in range(8))
     cube = "".join(f"\x1b[38;5;{n}m {n}\x1b[0m" for n in range(16, 256, 5))
-    true = "\x1b[38;2;255;255;0myellow\x1b[0m \x1b[38:2::10:10:60mnight\x1b[0m \x1b[48;5;52mwine\x1b[0m"
-    kinds = "\x1b[1mbold\x1b[22m \x1b[3mitalic\x1b[23m \x1b[4munder\x1b[24m \x1b[9mgone\x1b[29m \x1b[7minverse\x1b[0m"
+    true = "\x1b[38;2;255;255;0myellow\x1b[0m \x1b[38:2::10:10:60mnight\x1b[0m "
+    true += "\x1b[48;5;52mwine\x1b[0m"
+    kinds = "\x1b[1mbold\x1b[22m \x1b[3mitalic\x1b[23m \x1b[4munder\x1b[24m "
+    kinds += "\x1b[9mgone\x1b[29m \x1b[7minverse\x1b[0m"
     carried = "\x1b[32mgreen\nstill green\x1b[0m"
     with desk(browser, theme) as card:
-        text = "\n".join([basic, under, pairs, cube, true, kinds, carried, ""])
-        card.write(("stdout", text), ("stderr", "to stderr\n"))
+        for text in (basic, under, pairs, cube, true, kinds, carried):
+            card.write(("stdout", f"{text}\n"))
+        card.write(("stderr", "to stderr\n"))
         card.wait("to stderr")
         low = faint_texts(card.page)
         card.stage.shot(f"log-colours-{theme}")
@@ -308,8 +313,10 @@ def test_every_colour_can_be_read(browser: Browser, theme: str) -> None:
 def test_keys_typed_into_the_search_box_stay_there(browser: Browser) -> None:
     """A front end that listens for keys on the page hears none of them."""
     with desk(browser) as card:
-        card.page.evaluate("() => { window.heard = [];"
-            " document.addEventListener('keydown', event => window.heard.push(event.key)); }")  # fmt: skip
+        card.page.evaluate(
+            "() => { window.heard = []; document.addEventListener('keydown',"
+            " event => window.heard.push(event.key)); }"
+        )
         card.write(("stdout", "a\n"))
         card.page.get_by_role("searchbox").press_sequentially("dd bx")
         heard = card.page.evaluate("() => window.heard")
@@ -328,8 +335,12 @@ def test_the_tools_are_reachable_and_named(browser: Browser) -> None:
         card.page.get_by_role("button", name="Follow").focus()
         names = []
         for _ in range(9):
-            names.append(card.page.evaluate("() => document.activeElement.getAttribute('aria-label')"
-                                            " ?? document.activeElement.textContent"))  # fmt: skip
+            names.append(
+                card.page.evaluate(
+                    "() => document.activeElement.getAttribute('aria-label')"
+                    " ?? document.activeElement.textContent"
+                )
+            )
             card.page.keyboard.press("Tab")
         found = card.stage.violations()
 
@@ -410,3 +421,39 @@ def test_nothing_that_a_job_writes_makes_anything(browser: Browser) -> None:
     assert "click" in text
     assert "javascript" not in text
     assert (made, hacked or 0) == (0, 0)
+
+
+STORY = """
+from fakejob import *
+def story(job):
+    job.become(running(job.facts))
+    for first in range(0, 30_000, 1000):
+        job.view.write("stdout", "".join(f"line {n:06d}\\n" for n in range(first, first + 1000)))
+    job.cancelled.wait(60)
+job = FakeJob(story)
+job.wait()
+"""
+
+
+def test_the_log_answers_while_the_cell_blocks(
+    lab: Lab, browser: Browser, kernel: str, tmp_path: Path
+) -> None:
+    """In a notebook whose kernel takes no comm messages then: earlier lines, and all as a file."""
+    lab.write(f"asked-{kernel}", [STORY], kernel)
+    with notebook(lab, browser, f"asked-{kernel}") as nb:
+        nb.run_all()
+        nb.page.locator(LOG).filter(has_text="line 029999").wait_for(timeout=60_000)
+        nb.page.locator(".nbb-count").filter(has_text="the last 5,000").wait_for(timeout=30_000)
+        nb.page.get_by_role("button", name="Earlier lines").click()
+        nb.page.locator(LOG).filter(has_text="line 022000").wait_for(timeout=20_000)
+        nb.shot("log-in-lab", of=LOG)
+        with nb.page.expect_download() as got:
+            nb.page.get_by_role("button", name="Download", exact=True).click()
+        got.value.save_as(tmp_path / "whole.log")
+        blocked = nb.page.locator(".jp-InputPrompt").first.inner_text()
+        nb.page.get_by_role("button", name="Cancel train").click()
+        nb.wait_idle()
+
+    assert (tmp_path / "whole.log").read_text() == numbered(0, 30_000)
+    assert "*" in blocked
+    assert nb.errors == []
