@@ -5,7 +5,7 @@ function bars() {
   const more = h("div", { className: "nbb-loops-more" });
   const element = h("div", { className: "nbb-bars" }, rows, more);
   const draw = ({ bars: loops, more_bars }) => {
-    element.hidden = !loops.length;
+    hide(element, !loops.length);
     fitChildren(rows, loops.length, loopRow).forEach((row, i) => drawLoop(row, loops[i]));
     say(more, more_bars);
   };
