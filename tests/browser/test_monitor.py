@@ -159,6 +159,8 @@ def test_cards_and_outputs_below_the_table(
         row.focus()
         nb.page.keyboard.press("Enter")
         wait_text(nb, ".nbb:not(.nbbm) .nbb-name", "plots")
+        # The card of a job that has ended is folded.
+        nb.page.locator(".nbb:not(.nbbm)").filter(has_text="plots").locator(".nbb-toggle").click()
         wait_text(nb, ".nbb:not(.nbbm) .nbb-log", "before the plot")
         nb.page.get_by_role("button", name="Close").nth(1).click()
         nb.page.wait_for_function("document.querySelectorAll('.nbb:not(.nbbm)').length === 1")
