@@ -15,7 +15,7 @@ from typing import Any
 from nbbatch.errors import stopped
 from nbbatch.facts import JobFacts
 from nbbatch.follow.emitters import Emitter
-from nbbatch.follow.pauses import Pauses, blocking, completed
+from nbbatch.follow.pauses import Pauses, blocking, completed, kernel_ends
 from nbbatch.futures.job import Job
 from nbbatch.futures.replay import TextLimit
 from nbbatch.widgets import View, serving, show
@@ -194,6 +194,9 @@ async def _end(
                 if asked:
                     # Pressed twice: the person wants the cell back now.
                     raise stopped(f"{job.name} ends without the cell: job {job.id}") from None
+                if await kernel_ends(pause):
+                    # A job outlives its kernel.
+                    raise stopped(f"{job.name} goes on: %batch attach {job.id}") from None
                 asked = job.cancel()
 
 

@@ -10,13 +10,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import sys
 import threading
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Any, TypeVar
 
 from nbbatch.futures.job import Job
 
-__all__ = ["Pause", "Pauses", "awaiting", "blocking", "completed", "stoppable"]
+__all__ = ["Pause", "Pauses", "awaiting", "blocking", "completed", "kernel_ends", "stoppable"]
 
 T = TypeVar("T")
 
@@ -27,6 +29,8 @@ Pauses = Callable[[Job[Any]], Pause]
 
 #: Seconds between two looks in the main thread: short enough for Ctrl-C and displays.
 _STEP = 0.05
+#: Seconds after Stop within which a kernel that is to end is told so.
+_TOLD = 0.5
 
 
 def completed(coroutine: Coroutine[Any, Any, T]) -> T:
@@ -74,6 +78,24 @@ def awaiting(job: Job[Any]) -> Pause:
 
     job.add_done_callback(lambda _: wake())
     return pause
+
+
+async def kernel_ends(pause: Pause) -> bool:
+    """Tell whether Stop came from no person, but from whoever ends or restarts the kernel.
+
+    It is their first step: the kernel is interrupted, and then told to end.
+    """
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    if getattr(shell, "kernel", None) is None:
+        return False
+    end = time.monotonic() + _TOLD
+    with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
+        while not getattr(shell, "exit_now", False):
+            if time.monotonic() > end or await pause():
+                return False
+        return True
+    return False
 
 
 @contextlib.contextmanager

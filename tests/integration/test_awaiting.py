@@ -43,6 +43,16 @@ class Kernel:
         self.shown: list[dict[str, Any]] = []  # what it published, in order
         self._replies: dict[str, dict[str, Any]] = {}
 
+    def restart(self) -> None:
+        """Restart the kernel as a server does, and load nbbatch again."""
+        self.manager.restart_kernel()
+        self._client.wait_for_ready(timeout=PATIENCE)
+        self.prepare()
+
+    def prepare(self) -> None:
+        """Load nbbatch."""
+        self.run("%load_ext nbbatch\n%colors nocolor")
+
     def start(self, code: str) -> str:
         """Send a cell; return its id."""
         return self.ask("execute_request", code=code, silent=False, store_history=True,
@@ -124,7 +134,7 @@ def started(home: Path, request: pytest.FixtureRequest) -> Iterator[Kernel]:
             env={**os.environ, "NBBATCH_HOME": str(home), "NBBATCH_BACKEND": "local"},
         )
     kernel = Kernel(manager, client)
-    kernel.run("%load_ext nbbatch\n%colors nocolor")
+    kernel.prepare()
     yield kernel
     client.stop_channels()
     manager.shutdown_kernel(now=True)
@@ -302,3 +312,21 @@ def test_stop_cancels_and_a_second_one_gives_the_cell_back(kernel: Kernel, tmp_p
     kernel.until(lambda: "asleep" in "".join(map(_text, kernel.of(sleeping))))
     kernel.manager.interrupt_kernel()
     assert kernel.reply(sleeping)["ename"] == "KeyboardInterrupt"
+
+
+@pytest.mark.parametrize("form", ["cell", "call"])
+def test_a_job_outlives_its_kernel(started: Kernel, home: Path, tmp_path: Path, form: str) -> None:
+    """Whoever ends or restarts a kernel interrupts it first; that is no Stop."""
+    nbbatch.configure(backend="local", home=str(home))
+    started.run("from nbbatch import batch")
+    story = HOLD.format(path=str(tmp_path / "go"))
+    call = f"@batch\ndef held(): exec({story!r})\nheld()"
+    started.start(hold(tmp_path / "go") if form == "cell" else call)
+    started.until(begun)
+    started.restart()
+    job = attach_last()
+    (tmp_path / "go").touch()
+
+    assert job.wait(PATIENCE)
+    assert job.facts.outcome == "ok"
+    assert job.logs() == "begun\nended\n"
