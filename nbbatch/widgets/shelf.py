@@ -18,7 +18,11 @@ class _Spot:
 
 
 class Shelf:
-    """A box of things that can be put away, the last one on top."""
+    """A box of things that can be put away.
+
+    A page draws anew what stands behind a change in a box, and a card that has ended goes with
+    its last view. So what is new comes last, and what is put away leaves its empty place.
+    """
 
     def __init__(self) -> None:
         self.box = ipywidgets.VBox([])
@@ -70,12 +74,20 @@ class Shelf:
         line = ipywidgets.HBox([button], layout=ipywidgets.Layout(justify_content="flex-end"))
         item = ipywidgets.VBox([line, widget])
 
-        def away(*_: object) -> None:
+        def away() -> None:
             self._take_away.pop(key, None)
-            self.box.children = [child for child in self.box.children if child is not item]
-            for each in (item, line, button, widget):
+            item.children = ()
+            for each in (line, button, widget):
                 each.close()
+            self._tidy()
 
         self._take_away[key] = away
         button.on_click(lambda _: self._take_away.get(key, away)())
-        self.box.children = [item, *self.box.children]
+        self.box.children = (*self.box.children, item)
+
+    def _tidy(self) -> None:
+        """Leave out the empty places at the end."""
+        kept = list(self.box.children)
+        while kept and not kept[-1].children:
+            kept.pop().close()
+        self.box.children = kept

@@ -165,11 +165,14 @@ def test_cards_and_outputs_below_the_table(
         # By a key: what stands above may grow or shrink under a pointer.
         nb.page.locator("button[title='Close the card of plots']").press("Enter")
         nb.page.wait_for_function("document.querySelectorAll('.nbb:not(.nbbm)').length === 1")
+        # What is left is the other one, which stays when it ends.
+        nb.page.locator(".nbb:not(.nbbm)[data-tone=ok]").filter(has_text="slow").wait_for()
         row.locator("input").check()
         nb.page.get_by_role("button", name="Outputs").click()
         cell = nb.page.locator(".jp-CodeCell").nth(2)
         cell.locator(".jp-OutputArea img").wait_for(timeout=30_000)
         nb.shot("monitor-outputs", of=".jp-OutputArea img")
+        assert nb.page.locator(".nbb:not(.nbbm) .nbb-name").inner_text() == "slow"
         nb.page.locator(".nbbm").get_by_role("button", name="Close", exact=True).click()
         nb.page.wait_for_function("!document.querySelector('.nbbm')")
         wait_text(nb, ".jp-OutputArea table", "plots")
