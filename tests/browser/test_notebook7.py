@@ -25,6 +25,11 @@ def wait_text(nb: NotebookPage, selector: str, text: str) -> None:
     nb.page.locator(selector).filter(has_text=text).first.wait_for(timeout=60_000)
 
 
+def errors(nb: NotebookPage) -> list[str]:
+    """Return what went wrong in the page, but for what an empty Notebook 7.6 says, too."""
+    return [error for error in nb.errors if "reading 'schema'" not in error]
+
+
 def write(server: Lab, name: str) -> Path:
     """Write a notebook whose job runs until a file is there; return the file's path."""
     go = server.root / "go" / name
@@ -51,7 +56,7 @@ def test_from_submit_to_the_folded_card(notebook7: Lab, browser: Browser) -> Non
         assert "{'result': 1}" in nb.output(1)
         assert nb.output(2).strip() == "next 2"
         assert nb.page.locator(".nbb").count() == 0
-        assert nb.errors == []
+        assert errors(nb) == []
 
 
 def test_cancel_and_a_page_that_is_loaded_again(notebook7: Lab, browser: Browser) -> None:
@@ -68,7 +73,7 @@ def test_cancel_and_a_page_that_is_loaded_again(notebook7: Lab, browser: Browser
         wait_text(nb, "summary", "Cancelled")
         nb.shot("notebook7-cancelled", of="summary")
 
-        assert nb.errors == []
+        assert errors(nb) == []
 
 
 @pytest.mark.parametrize("server", ["dark_notebook7", "contrast_lab"])
