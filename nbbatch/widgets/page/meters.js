@@ -69,8 +69,8 @@ function meter() {
     say(label, use.shown ?? use.name);
     setAttr(label, "title", use.name);
     const [amount, ...limit] = use.text.split(" of ");
-    say(now, full ? `▲ ${amount}` : done ? `peak ${amount}` : amount);
-    say(rest, limit.length ? ` of ${limit.join(" of ")}` : "");
+    say(now, done ? `peak ${withUnit(use.text)}` : full ? `▲ ${amount}` : amount);
+    say(rest, limit.length && !done ? ` of ${limit.join(" of ")}` : "");
     setAttr(figure, "title", full ? "Nearly full" : "");
     say(peak, use.peak && !done ? `peak ${withUnit(use.peak)}` : "");
     hide(plot.element, !charted);
