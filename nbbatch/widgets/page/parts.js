@@ -74,7 +74,8 @@ function partsGrid(open = null) {
     if (element.hidden) return;
     const [, many] = PART_NAMES[parts.kind] ?? PART_NAMES.child;
     const total = parts.counts.reduce((sum, [, count]) => sum + count, 0);
-    say(title, `${total.toLocaleString("en")} ${many.toLowerCase()}`);
+    const cut = parts.cells.length < total ? `, ${parts.cells.length.toLocaleString("en")} shown` : "";
+    say(title, `${total.toLocaleString("en")} ${many.toLowerCase()}${cut}`);
     setAttr(box, "aria-label", many);
     drawCounts(counts, parts);
     for (const cell of parts.cells) {
