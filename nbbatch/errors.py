@@ -6,7 +6,8 @@ Every error has three parts: what failed and where, the cause, and what to type 
     ├── UsageError            the request is wrong; nothing was sent
     │   ├── OptionError           an option's name, kind or range
     │   ├── CellError             the cell does not parse, or names what does not exist
-    │   └── NotPicklableError     a value can't travel: which one, and which part of it
+    │   ├── NotPicklableError     a value can't travel: which one, and which part of it
+    │   └── LibraryError          a library that the job needs can't be had for its image
     ├── ConfigurationError    a setting is missing or contradicts another
     ├── BackendError          the store or the runner refused or failed
     │   ├── CredentialsError      none found, expired or not accepted
@@ -55,6 +56,7 @@ __all__ = [
     "JobError",
     "JobLostError",
     "JobTimeoutError",
+    "LibraryError",
     "LimitError",
     "NbbatchError",
     "NotFoundError",
@@ -121,6 +123,10 @@ class CellError(UsageError):
 
 class NotPicklableError(UsageError):
     """A value can't travel; the message names the variable, its type and the part at fault."""
+
+
+class LibraryError(UsageError):
+    """A library that the job needs can't be had for its image, or does not fit what is there."""
 
 
 class ConfigurationError(NbbatchError):

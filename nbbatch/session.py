@@ -28,6 +28,7 @@ from nbbatch.futures.tracker import Observer, Tracker
 from nbbatch.futures.waiting import explained
 from nbbatch.futures.watcher import Watcher
 from nbbatch.options import Options, kept, merge_defaults
+from nbbatch.supply import Supply
 from nbbatch.wire import attempts, keys, parts, spec
 from nbbatch.wire.envelope import Part, Stamp, job_key
 from nbbatch.wire.spec import JobSpec
@@ -65,6 +66,7 @@ class Session:
         self._again = Again(self.backend, self._registry, self._relaunch)
         self._known: set[str] = set()
         self._worker = ""
+        self._libraries = Supply(settings.home, self.backend)
 
     def options(self, *layers: Mapping[str, object]) -> Options:
         """Merge options with the configuration's defaults and check them.
@@ -90,12 +92,15 @@ class Session:
         sent: set[str] = set()
         self._registry.write(record)
         try:
-            self._write(work, options, record.id, key, sent)
+            tells = self._write(work, options, record.id, key, sent)
             record = replace(record, batch_job_id=self.backend.runner.start(launch))
             # It runs: a full disk must not keep it from whoever started it.
             with contextlib.suppress(BackendError):
                 self._registry.write(record)
-            return self._job(record, key, observer)
+            job = self._job(record, key, observer)
+            if tells:
+                self._libraries.learn(job, options)
+            return job
         except BaseException:
             self._undo(record, sent)
             raise
@@ -208,9 +213,16 @@ class Session:
         self._send_worker()
         return self._launch(record, options)
 
-    def _write(self, work: Work, options: Options, id_: str, key: bytes, sent: set[str]) -> None:
-        """Write the worker, if this session has not, and the sealed input."""
+    def _write(self, work: Work, options: Options, id_: str, key: bytes, sent: set[str]) -> bool:
+        """Write the worker, if this session has not, and the sealed input.
+
+        Returns
+        -------
+        bool
+            Whether libraries go with it, about which the job may tell something.
+        """
         self._send_worker()
+        libraries = self._libraries.sent(work.captured.wants, options)
         captured = work.captured
         buffers = captured.parts()
         described = replace(
@@ -228,11 +240,13 @@ class Session:
             places=captured.places,
             secrets=options.secrets or (),
             allow_override=options.allow_override,
+            libraries=libraries,
         )
         store = self.backend.store
         meta = described.meta()
         pieces = parts.pack(store, Stamp(key, spec.INPUT, id_), meta, buffers, self._known, sent)
         store.put(keys.input_(id_), pieces)
+        return bool(libraries)
 
     def _send_worker(self) -> None:
         content, digest = bundle()

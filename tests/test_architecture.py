@@ -27,8 +27,10 @@ BELOW = {
     "capture": {"errors", "wire"},
     "setup": {"backends", "config", "errors"},
     "backends": {"errors", "facts", "options", "wire", "worker"},
+    "libraries": {"backends", "errors", "wire", "worker"},
     "futures": {"errors", "facts", "backends", "options", "wire"},
     "widgets": {"facts"},
+    "supply": {"backends", "facts", "futures", "libraries", "options", "wire"},
     "session": {
         "backends",
         "capture",
@@ -37,6 +39,7 @@ BELOW = {
         "facts",
         "futures",
         "options",
+        "supply",
         "wire",
         "worker",
     },
@@ -83,6 +86,8 @@ DOORS = {
     "anywidget": "widgets",
     "nbclient": "notebook",
     "cloudpickle": "wire",
+    "packaging": "libraries",
+    "uv": "libraries",
 }
 
 #: Longer than the house's 300 lines, each with its reason.

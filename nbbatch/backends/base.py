@@ -74,6 +74,40 @@ class Launch:
 
 
 @dataclass(frozen=True)
+class Target:
+    """Where a job's code runs: a Python, its platform, and what is installed there.
+
+    Attributes
+    ----------
+    name
+        The image, or the interpreter.
+    python
+        Its minor version, ``3.11``; ``3.13t`` where threads run freely.
+    machine, libc
+        The processor, and the C library, with its version where that is known.
+    packages
+        Name to version of what is installed; empty while `known` is False.
+    known
+        Whether it has been asked: otherwise all this is what it is likely to be.
+    here
+        Whether it is the kernel's own environment.
+    """
+
+    name: str
+    python: str
+    machine: str
+    libc: str = "glibc"
+    packages: Mapping[str, str] = field(default_factory=dict)
+    known: bool = False
+    here: bool = False
+
+    @property
+    def minor(self) -> str:
+        """The minor version without the letter of free threads."""
+        return self.python.removesuffix("t")
+
+
+@dataclass(frozen=True)
 class Call:
     """One request as it would be sent: for ``--dry-run``."""
 
@@ -96,6 +130,9 @@ class Runner(Protocol):
         OptionError
             What is wrong with which option, and the nearest that would do.
         """
+
+    def target(self, options: Options) -> Target:
+        """Return what is known, without asking for long, of the place where the code would run."""
 
     def larger(self, options: Options) -> Options | None:
         """Return the options with twice the memory, or as much as there is; None if no more is."""

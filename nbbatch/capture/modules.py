@@ -26,12 +26,12 @@ from nbbatch.wire.files import pack_files
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["LocalModule", "local_modules", "pack"]
+__all__ = ["BROUGHT", "LocalModule", "imports_of", "local_modules", "pack"]
 
 #: All local modules of a job together.
 MAX_BYTES: Final = 50 << 20
 #: What the worker brings itself, and what is no module of its own.
-_NEVER: Final = frozenset({"__main__", "__mp_main__", "cloudpickle", "nbbatch"})
+BROUGHT: Final = frozenset({"__main__", "__mp_main__", "cloudpickle", "nbbatch"})
 _SKIPPED: Final = frozenset(
     {
         ".git",
@@ -94,7 +94,7 @@ def local_modules(names: Iterable[str], *, search_dir: Path) -> list[LocalModule
         module = _local_module(name, search_dir, budget)
         if module is not None:
             found[name] = module
-            waiting |= _imports_of(module) - seen
+            waiting |= imports_of(module) - seen
     return [found[name] for name in sorted(found)]
 
 
@@ -117,7 +117,7 @@ def pack(modules: Iterable[LocalModule]) -> bytes:
 
 
 def _local_module(name: str, search_dir: Path, budget: _Budget) -> LocalModule | None:
-    if name in _NEVER or not name.isidentifier():
+    if name in BROUGHT or not name.isidentifier():
         return None
     spec = _find(name, search_dir)
     if spec is None:
@@ -252,7 +252,8 @@ def _unreadable(error: OSError) -> UsageError:
 _parsed: dict[Path, tuple[tuple[int, int], frozenset[str]]] = {}
 
 
-def _imports_of(module: LocalModule) -> set[str]:
+def imports_of(module: LocalModule) -> set[str]:
+    """Return the top-level names that the files of a module import, at any depth."""
     sources = (path for _, path in module.files if path.name.endswith(".py"))
     return {name for path in sources for name in _imports(path)}
 

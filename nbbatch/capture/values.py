@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nbbatch.capture.modules import local_modules, pack
+from nbbatch.capture.modules import BROUGHT, LocalModule, imports_of, local_modules, pack
 from nbbatch.errors import CellError, NotPicklableError
 from nbbatch.wire import graph, spec
 from nbbatch.wire.blame import sentence
@@ -36,6 +36,9 @@ class Captured:
         Notebook cells that functions come from: file name to (label, text).
     inputs
         The names that travel.
+    wants
+        The modules that the code and the values import, local ones left out, each with who wants
+        it, as `reason` puts it.
     """
 
     graph: Graph
@@ -43,6 +46,7 @@ class Captured:
     places: Mapping[str, str] = field(default_factory=dict)
     sources: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     inputs: tuple[str, ...] = ()
+    wants: Mapping[str, str] = field(default_factory=dict)
 
     def parts(self) -> list[Buffer]:
         """Return the bytes in the order of an envelope's parts; the modules are last."""
@@ -139,7 +143,19 @@ def _captured(
         places={module.name: str(module.root) for module in modules},
         sources=_sources(found.files, scene.label),
         inputs=tuple(name for role, name, _, _ in found.records if role == spec.VARIABLE),
+        wants=_wants(scene, found, modules),
     )
+
+
+def _wants(scene: Scene, found: Graph, modules: Sequence[LocalModule]) -> dict[str, str]:
+    wants = dict.fromkeys(scene.imports, "the cell imports it")
+    for module, value in found.modules.items():
+        wants.setdefault(module, f"{value} needs it")
+    for local in modules:
+        for module in imports_of(local):
+            wants.setdefault(module, f"{local.name} imports it")
+    here = {local.name for local in modules} | sys.stdlib_module_names | BROUGHT
+    return {m: why for m, why in wants.items() if m.partition(".")[0] not in here}
 
 
 def _dumped(items: list[Item], namespace: Any, optional: Container[str]) -> Graph:

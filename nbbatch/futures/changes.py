@@ -95,6 +95,7 @@ _CHANGES: Mapping[str, Callable[[Any, list[Frame]], Any]] = {
     "usage": _used,
     "notice": _noticed,
     "progress": progressed,
+    "libraries": _noticed,
     "end": _ended,
 }
 

@@ -17,6 +17,8 @@ A frame is a dict of plain JSON values with ``kind`` and ``t`` (seconds since th
                None), ``started``, ``ended`` (or None), ``closed``; ``gone`` where it is not to be
                shown any more
 ``notice``     ``text``: something nbbatch itself has to say (a signal came, a value stays)
+``image``      what the image has, as `nbbatch.worker.run.fingerprint` says
+``libraries``  ``text``: which libraries are being fetched; empty when they have come
 ``end``        ``status``: the outcome is written; nothing follows
 =============  ==========================================================================
 

@@ -51,7 +51,8 @@ class Graph:
     failures
         What did not pickle, where that was tolerated: (role, name, value, error).
     modules
-        Names of the modules that the reader must be able to import.
+        Names of the modules that the reader must be able to import, each with the name of the
+        first value that needs it.
     files
         File names of the code objects inside, for tracebacks.
     bytecode
@@ -62,7 +63,7 @@ class Graph:
     records: List[Record]
     buffers: List[memoryview]
     failures: List[Tuple[str, str, Any, BaseException]] = field(default_factory=list)
-    modules: Set[str] = field(default_factory=set)
+    modules: Dict[str, str] = field(default_factory=dict)
     files: Set[str] = field(default_factory=set)
     bytecode: bool = False
 
@@ -141,6 +142,7 @@ def _dump(
     writer = pickler(stream, namespace, with_globals, keep)
     records: List[Record] = []
     for index, (role, name, value) in enumerate(items):
+        writer.record = name
         try:
             writer.dump(value)
         # Whatever a value's own __reduce__ raises is its failure, not ours.

@@ -5,6 +5,7 @@ Layout under the root of a store::
     worker/<sha256>.zip              the worker, once per content
     blobs/<digest>                   large buffers and local modules, by content
     blobs/<sample>/<random>          the same, in a store that vouches for its objects
+    layers/<sha256>                  a piece of a library, once per content
     jobs/<job>/input                 spec and values, sealed
     jobs/<job>/claim/<attempt>       who runs this attempt
     jobs/<job>/frames/<attempt>/<n>  the job's story, sealed, numbered from 0
@@ -48,6 +49,8 @@ ENV_GIVEN = "NBBATCH_GIVEN"
 
 #: Where the job's temporary files are to be, where that is not the system's usual place.
 ENV_TEMPDIR = "NBBATCH_TEMPDIR"
+#: Where libraries stay, for the next jobs on the same host; they stay nowhere without it.
+ENV_LIBRARIES = "NBBATCH_LIBRARIES"
 #: How many attempts of the job came before the first one of this backend's job: a job that is
 #: started again with more memory goes on counting. And the memory, in MiB, that it has then.
 ENV_BEFORE = "NBBATCH_ATTEMPTS_BEFORE"

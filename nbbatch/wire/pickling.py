@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import opcode
 import types
-from typing import Any, Dict, Optional, Set
+from typing import Any, Dict, Iterator, Optional, Set
 
 import cloudpickle
 
 from nbbatch.wire import tensors
+
+_IMPORT = opcode.opmap["IMPORT_NAME"]
 
 
 class Pickler(cloudpickle.Pickler):  # type: ignore[misc, unused-ignore]
@@ -36,7 +39,8 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc, unused-ignore]
         self._own_globals = namespace
         self._with_globals = with_globals
         self._tensors = tensors.Sharing()
-        self.modules: Set[str] = set()
+        self.modules: Dict[str, str] = {}
+        self.record = ""
         self.files: Set[str] = set()
         self.bytecode = False
         if namespace is not None:
@@ -48,7 +52,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc, unused-ignore]
             return reduced
         reduced = super().reducer_override(obj)
         if isinstance(obj, types.ModuleType):
-            self.modules.add(obj.__name__)
+            self._note(obj.__name__)
         elif reduced is NotImplemented:
             self._note_module(obj)
         return reduced
@@ -63,12 +67,30 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc, unused-ignore]
             own = getattr(obj, "__dict__", {})
             name, path = own.get("__module__"), own.get("__qualname__", "")
         if isinstance(name, str) and "<locals>" not in path:
-            self.modules.add(name)
+            self._note(name)
+
+    def _note(self, module: str) -> None:
+        self.modules.setdefault(module, self.record)
 
     def _dynamic_function_reduce(self, func: types.FunctionType) -> Any:
         self.bytecode = True
         self.files.add(func.__code__.co_filename)
+        for module in imported(func.__code__):
+            self._note(module)
         reduced = super()._dynamic_function_reduce(func)
         if func.__globals__ is self._own_globals and not self._with_globals:
             reduced[2][1]["__globals__"] = {}
         return reduced
+
+
+def imported(code: types.CodeType) -> Iterator[str]:
+    """Yield the modules that a function's code imports, inner functions included."""
+    raw, high = code.co_code, 0
+    for at in range(0, len(raw), 2):
+        number = raw[at + 1] | high
+        high = number << 8 if raw[at] == opcode.EXTENDED_ARG else 0
+        if raw[at] == _IMPORT:
+            yield code.co_names[number]
+    for const in code.co_consts:
+        if isinstance(const, types.CodeType):
+            yield from imported(const)

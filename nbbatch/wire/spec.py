@@ -70,6 +70,8 @@ class JobSpec:
         an object that holds them by name. Their values are in the environment alone.
     allow_override
         Whether variables of such an object may replace others.
+    libraries
+        What travels of the kernel's libraries, as `nbbatch.wire.layers.Libraries.meta`.
     """
 
     kind: str
@@ -93,6 +95,7 @@ class JobSpec:
     places: Mapping[str, str] = field(default_factory=dict)
     secrets: Tuple[Tuple[str, str], ...] = ()
     allow_override: bool = False
+    libraries: Mapping[str, Any] = field(default_factory=dict)
 
     def meta(self) -> Dict[str, Any]:
         """Return the spec as JSON values."""

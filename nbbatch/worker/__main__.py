@@ -34,7 +34,7 @@ def main() -> int:
 
 
 def _run(store: ListingStore, identity: Identity) -> int:
-    modules = ""
+    folders = values.Folders()
     try:
         opened = _open(store, identity)
         job = JobSpec.from_meta(opened.meta)
@@ -43,19 +43,19 @@ def _run(store: ListingStore, identity: Identity) -> int:
             from nbbatch.worker.run import secrets
 
             secrets.expand(os.environ, job)
-        modules = values.unpack_modules(store, opened, job)
+        folders = values.unpack_modules(store, opened, job)
         monitor = Monitor(
-            store, identity, job, lambda end: child.run(end, identity, opened, job, modules)
+            store, identity, job, lambda end: child.run(end, identity, opened, job, folders)
         )
         return monitor.run()
     except NbbatchError as error:
         return _refuse(store, identity, error)
     finally:
-        if modules:
+        for folder in filter(None, folders):
             # Loaded only now: a trivial job does not pay for it.
             import shutil
 
-            shutil.rmtree(modules, ignore_errors=True)
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _claim(store: Store, identity: Identity) -> bool:

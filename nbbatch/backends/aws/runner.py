@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nbbatch.backends.aws import checks, memory, requests
+from nbbatch.backends.aws import checks, images, memory, requests
 from nbbatch.backends.aws.cache import Cache
 from nbbatch.backends.aws.clients import Clients, on_aws
 from nbbatch.backends.aws.definitions import NO_DEFINITION, Definitions
@@ -20,7 +20,7 @@ from nbbatch.backends.aws.secrets import Secrets
 from nbbatch.backends.aws.status import log_stream, main_node, nodes_of, status
 from nbbatch.backends.aws.submit import Submitter
 from nbbatch.backends.aws.waiting import Wait, wait_of
-from nbbatch.backends.base import Call, Launch, masked
+from nbbatch.backends.base import Call, Launch, Target, masked
 from nbbatch.errors import ConfigurationError, NbbatchError, NotFoundError, OptionError
 from nbbatch.wire import keys
 
@@ -77,6 +77,11 @@ class BatchRunner:
         queue = self._fitting(options)
         # What is too long, or no field of Batch's, is said now too.
         self._requests(_stand_in(options), queue)
+
+    def target(self, options: Options) -> Target:
+        """Return what the image's name and the queue tell; see `nbbatch.backends.base.Runner`."""
+        known = self._queues.known(options.queue)
+        return images.target(options, self.image(options), known.processors if known else ())
 
     def larger(self, options: Options) -> Options | None:
         """Double the memory; see `nbbatch.backends.base.Runner.larger`."""

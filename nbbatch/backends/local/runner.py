@@ -13,8 +13,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from nbbatch.backends.base import Call, ClientStore, Launch, masked
+from nbbatch.backends.base import Call, ClientStore, Launch, Target, masked
 from nbbatch.backends.local import machine
+from nbbatch.backends.local.environments import environment
 from nbbatch.backends.local.errors import as_backend_errors
 from nbbatch.backends.local.folder import JobFolder
 from nbbatch.backends.local.secrets import ReadSecrets, no_secrets, variables
@@ -89,6 +90,10 @@ class LocalRunner:
                 "there is no such program on this machine",
                 "leave --executable out to run with the kernel's own Python",
             )
+
+    def target(self, options: Options) -> Target:
+        """Return the kernel's own environment, or ask the interpreter that is to run the job."""
+        return environment(_executable(options))
 
     def larger(self, options: Options) -> Options | None:
         """Double the memory; see `nbbatch.backends.base.Runner.larger`."""
@@ -205,6 +210,7 @@ class LocalRunner:
         return {
             **machine.visible(launch.options, os.environ),
             **_for_nodes(launch.options),
+            keys.ENV_LIBRARIES: str(self._home / "libraries"),
             **launch.environment,
             keys.ENV_BATCH_JOB: launch.unique,
             keys.ENV_BATCH_QUEUE: _PLACE,

@@ -36,25 +36,24 @@ ENV_CURRENT = "NBBATCH_CURRENT"
 
 
 def run(
-    descriptor: int, identity: Identity, envelope: Envelope, job: JobSpec, modules: str
+    descriptor: int, identity: Identity, envelope: Envelope, job: JobSpec, folders: values.Folders
 ) -> None:
     """Run one attempt in this process and report on `descriptor`; leave by `os._exit`.
 
     Parameters
     ----------
-    modules
-        The folder of the notebook's local modules, if any travelled.
+    folders
+        Where what the notebook's code imports is, or goes, if any of it travelled.
     """
     signals.listen()
     say = control.Writer(descriptor)
-    values.see_modules(modules)
     distributed.tell_torch(identity, os.environ)
     os.environ[ENV_CURRENT] = json.dumps(_current(identity, job))
     store = open_store(os.environ)
     keeping.keep(store, identity)
     started = time.monotonic()
     try:
-        outcome = _Attempt(store, identity, envelope, job, say, modules).run()
+        outcome = _Attempt(store, identity, envelope, job, say, folders).run()
     except OSError as error:
         report.tell_unwritable(error)
         os._exit(spec.EXIT_UNWRITABLE)
@@ -87,14 +86,14 @@ class _Attempt:
         envelope: Envelope,
         job: JobSpec,
         say: control.Writer,
-        modules: str,
+        folders: values.Folders,
     ) -> None:
         self._store = store
         self._identity = identity
         self._envelope = envelope
         self._job = job
         self._say = say
-        self._modules = modules
+        self._folders = folders
         self._inputs = values.Inputs({})
         self._snapshot: Optional[Snapshot] = None
         self._changed: Tuple[str, ...] = ()
@@ -136,6 +135,12 @@ class _Attempt:
 
     def _outcome(self) -> Tuple[Outcome, Sequence[Buffer]]:
         values.check_python(self._job)
+        if self._job.libraries:
+            # Loaded only where some travelled: a trivial job does not pay for it.
+            from nbbatch.worker.run import libraries
+
+            libraries.provide(self._store, self._job, self._folders.libraries, self._say)
+        values.see_modules(self._folders.modules)
         for name, (_, text) in self._job.sources.items():
             cell.remember_source(name, text)
         namespace = values.main_namespace()
@@ -198,7 +203,7 @@ class _Attempt:
         return [(spec.VARIABLE, name, namespace[name]) for name in names]
 
     def _named(self, filename: str) -> str:
-        return values.original(filename, self._modules, self._job.places)
+        return values.original(filename, self._folders.modules, self._job.places)
 
     def _labels(self) -> Dict[str, str]:
         return {name: label for name, (label, _) in self._job.sources.items()}

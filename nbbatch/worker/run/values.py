@@ -9,15 +9,24 @@ import os
 import sys
 import types
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Mapping, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Sequence, Tuple
 
 from nbbatch import errors
-from nbbatch.wire import graph, parts, spec
+from nbbatch.wire import graph, keys, parts, spec
 from nbbatch.wire.envelope import Envelope
 from nbbatch.wire.graph import Item
 from nbbatch.wire.spec import JobSpec
 from nbbatch.wire.store import Buffer, Store
 from nbbatch.worker.run.changes import Original, Originals, address
+
+
+class Folders(NamedTuple):
+    """What was made for one attempt and goes with it; empty where it was not needed."""
+
+    #: The notebook's local modules.
+    modules: str = ""
+    #: Libraries that the image lacks, where the host keeps none.
+    libraries: str = ""
 
 
 @dataclass
@@ -65,18 +74,22 @@ def check_python(job: JobSpec) -> None:
         )
 
 
-def unpack_modules(store: Store, envelope: Envelope, job: JobSpec) -> str:
-    """Write the notebook's local modules into a folder of their own; empty where none came."""
-    if job.modules is None:
-        return ""
-    # Loaded only where modules came: a trivial job does not pay for it.
+def unpack_modules(store: Store, envelope: Envelope, job: JobSpec) -> Folders:
+    """Write the notebook's local modules into a folder of their own, and make one for libraries."""
+    fetches = bool(job.libraries.get("layers")) and keys.ENV_LIBRARIES not in os.environ
+    if job.modules is None and not fetches:
+        return Folders()
+    # Loaded only where it is needed: a trivial job does not pay for it.
     import tempfile
 
     from nbbatch.wire import files
 
+    libraries = tempfile.mkdtemp(prefix="nbbatch-libraries-") if fetches else ""
+    if job.modules is None:
+        return Folders("", libraries)
     folder = tempfile.mkdtemp(prefix="nbbatch-modules-")
     files.unpack(bytes(parts.read(store, envelope, job.modules)), folder)
-    return folder
+    return Folders(folder, libraries)
 
 
 def see_modules(folder: str) -> None:

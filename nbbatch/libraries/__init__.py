@@ -1,0 +1,20 @@
+"""The libraries of the kernel's environment, on their way to the job.
+
+==============  =================================================================
+`installed`     what is installed here, and which distribution brings which module
+`needs`         what a job needs of it, and why
+`targets`       whether what is installed here runs there
+`plan`          what is sent, there already, or refused
+`building`      an installed distribution to the pieces of its layer
+`sending`       pieces into the store
+`ledger`        what this machine remembers
+`resolving`     what is had from an index of packages instead, by `uv`
+`librarian`     all of these together
+==============  =================================================================
+"""
+
+from __future__ import annotations
+
+from nbbatch.libraries.librarian import Librarian as Librarian
+
+__all__ = ["Librarian"]

@@ -1,0 +1,133 @@
+"""From the files of an installed distribution to the pieces of its layer."""
+
+from __future__ import annotations
+
+import configparser
+import importlib.util
+import os
+import posixpath
+import re
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from nbbatch.libraries.installed import Distribution
+from nbbatch.wire.layers import Chunk, cut
+
+__all__ = ["chunks"]
+
+#: Records of an installation that mean nothing elsewhere; the last one may name private places.
+_SKIPPED: Final = frozenset({"INSTALLER", "REQUESTED", "direct_url.json"})
+#: Runs a script with the Python that the image has, wherever that is.
+_SHEBANG: Final = b"""#!/bin/sh
+'''exec' "$(command -v python3 || command -v python)" "$0" "$@"
+' '''
+"""
+_SCRIPT: Final = "import sys\nfrom {module} import {first}\nsys.exit({call}())\n"
+#: Of a ``.pyc``: the magic number, the flags, what the source was.
+_MAGIC, _FLAGS, _HEAD = 4, 8, 16
+#: Says that bytecode belongs to its source unchecked: they travel together, under one hash.
+#: https://peps.python.org/pep-0552/
+_UNCHECKED: Final = (1).to_bytes(4, "little")
+
+#: A name in the layer, the mode, the bytes.
+File = tuple[str, int, memoryview]
+
+
+def chunks(found: Distribution, *, compiled: bool) -> Iterator[list[Chunk]]:
+    """Yield the files of a distribution in what fits a piece.
+
+    Parameters
+    ----------
+    compiled
+        Whether bytecode that this Python has made of them goes along.
+    """
+    return cut(_files(found, compiled=compiled))
+
+
+def _files(found: Distribution, *, compiled: bool) -> Iterator[File]:
+    scripts = dict(_scripts(found))
+    for name in sorted(set(found.files)):
+        place = posixpath.normpath(name)
+        if place.endswith(".pyc") or _skipped(found, place):
+            continue
+        path = found.folder / place
+        if place.startswith("../"):
+            yield from _program(path, scripts)
+            continue
+        data = _read(path)
+        if data is None:
+            continue
+        yield place, _mode(path), memoryview(data)
+        if compiled and place.endswith(".py"):
+            yield from _bytecode(place, path, data)
+    for name, text in scripts.items():
+        yield f"bin/{name}", 0o755, memoryview(_SHEBANG + text.encode())
+
+
+def _skipped(found: Distribution, place: str) -> bool:
+    folder, _, name = place.rpartition("/")
+    return folder == found.record.name and name in _SKIPPED
+
+
+def _program(path: Path, scripts: dict[str, str]) -> Iterator[File]:
+    """Yield what was installed beside the interpreter, unless it is made anew from its name."""
+    place = Path(os.path.normpath(path))
+    if place.parent.name != "bin" or place.name in scripts:
+        return
+    data = _read(place)
+    if data is not None:
+        data = re.sub(rb"\A#!.*python[^\n]*\n", lambda _: _SHEBANG, data)
+        yield f"bin/{place.name}", 0o755, memoryview(data)
+
+
+def _scripts(found: Distribution) -> Iterator[tuple[str, str]]:
+    """Yield the programs that a distribution's entry points name, with their text."""
+    parser = configparser.ConfigParser(delimiters=("=",), interpolation=None)
+    parser.optionxform = str  # type: ignore[assignment, method-assign] # names as they are
+    try:
+        parser.read_string((found.record / "entry_points.txt").read_text("utf-8"))
+    except (OSError, configparser.Error):
+        return
+    if parser.has_section("console_scripts"):
+        for name, value in parser.items("console_scripts"):
+            module, _, call = value.partition("[")[0].strip().partition(":")
+            if "/" not in name and call:
+                first = call.partition(".")[0]
+                yield name, _SCRIPT.format(module=module.strip(), first=first, call=call)
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    # Removed by hand, or a folder: what is not there does not run here either.
+    except OSError:
+        return None
+
+
+def _mode(path: Path) -> int:
+    return 0o755 if path.stat().st_mode & stat.S_IXUSR else 0o644
+
+
+def _bytecode(place: str, path: Path, source: bytes) -> Iterator[File]:
+    cached = Path(importlib.util.cache_from_source(str(path)))
+    data = _read(cached)
+    if data is None or not _belongs(data, path, source):
+        return
+    head = importlib.util.MAGIC_NUMBER + _UNCHECKED + importlib.util.source_hash(source)
+    folder = posixpath.dirname(place)
+    name = posixpath.join(folder, "__pycache__", cached.name)
+    yield name, 0o644, memoryview(head + data[_HEAD:])
+
+
+def _belongs(data: bytes, path: Path, source: bytes) -> bool:
+    """Tell whether bytecode is that of a source, as Python itself does."""
+    if data[:_MAGIC] != importlib.util.MAGIC_NUMBER or len(data) < _HEAD:
+        return False
+    flags = int.from_bytes(data[_MAGIC:_FLAGS], "little")
+    if flags & 1:
+        return data[_FLAGS:_HEAD] == importlib.util.source_hash(source)
+    facts = path.stat()
+    numbers = (int(facts.st_mtime) & 0xFFFFFFFF, facts.st_size & 0xFFFFFFFF)
+    return data[_FLAGS:_HEAD] == b"".join(number.to_bytes(4, "little") for number in numbers)

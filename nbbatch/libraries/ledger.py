@@ -1,0 +1,93 @@
+"""What this machine remembers of layers: how they are built of what, and which store has them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from nbbatch.wire.layers import Layer, Piece
+
+__all__ = ["Ledger"]
+
+#: Entries of one store; the oldest go first.
+_KEPT: Final = 2000
+
+Entries = dict[str, Any]
+
+
+class Ledger:
+    """Values by name for one scope, in one small file; losing it costs time, never correctness.
+
+    Parameters
+    ----------
+    path
+        The file, shared by all processes of the user.
+    scope
+        What the values depend on: the URL of a store. Those of others are kept and not seen.
+    """
+
+    def __init__(self, path: Path, scope: str) -> None:
+        self._path = path
+        self._scope = scope
+        self._lock = threading.Lock()
+        self._memory: Entries | None = None
+
+    def get(self, name: str) -> Any:
+        """Return a value, or None."""
+        with self._lock:
+            if self._memory is None:
+                self._memory = self._read().get(self._scope, {})
+            return self._memory.get(name)
+
+    def add(self, entries: Mapping[str, Any]) -> None:
+        """Remember values; other processes' survive."""
+        if entries:
+            self._change(lambda known: {**known, **entries})
+
+    def clear(self) -> None:
+        """Forget all of this scope: something that should be there is not."""
+        self._change(lambda known: {})
+
+    def _change(self, change: Callable[[Entries], Entries]) -> None:
+        with self._lock:
+            whole = self._read()
+            changed = change(whole.get(self._scope, {}))
+            self._memory = dict(list(changed.items())[-_KEPT:])
+            self._write({**whole, self._scope: self._memory})
+
+    def _read(self) -> Entries:
+        try:
+            whole = json.loads(self._path.read_text("utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return whole if isinstance(whole, dict) else {}
+
+    def _write(self, whole: Entries) -> None:
+        # A home that can't be written costs building them again, nothing else.
+        with contextlib.suppress(OSError):
+            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            handle, pending = tempfile.mkstemp(dir=self._path.parent, prefix=".ledger-")
+            try:
+                with os.fdopen(handle, "w", encoding="utf-8") as file:
+                    json.dump(whole, file)
+                Path(pending).replace(self._path)
+            except BaseException:
+                Path(pending).unlink()
+                raise
+
+
+def entry(layer: Layer) -> list[Any]:
+    """Write a layer as a ledger's value."""
+    return [layer.name, layer.version, [list(piece) for piece in layer.pieces]]
+
+
+def layer_of(found: Any) -> Layer:
+    """Read what `entry` wrote."""
+    name, version, pieces = found
+    return Layer(name, version, tuple(Piece(*piece) for piece in pieces))

@@ -1,0 +1,136 @@
+"""Needs to layers: what a job's libraries are, and how they get into its store."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from nbbatch.backends.base import ClientStore, Target
+from nbbatch.libraries import ledger, sending
+from nbbatch.libraries.installed import Distribution, Installed, installed
+from nbbatch.libraries.needs import find_needs
+from nbbatch.libraries.plan import Item, Plan, Way, make_plan
+from nbbatch.libraries.targets import family, kernel_target, told
+from nbbatch.wire.layers import Layer, Libraries
+
+__all__ = ["Librarian"]
+
+#: Changes with what is made of the same files.
+_FORMAT: Final = "1"
+Say = Callable[[str], None]
+
+
+class Librarian:
+    """Plans and sends the libraries of a session's jobs.
+
+    Parameters
+    ----------
+    folder
+        Where what it learns is kept.
+    store
+        Where layers go.
+    """
+
+    def __init__(self, folder: Path, store: ClientStore) -> None:
+        self._store = store
+        self._built = ledger.Ledger(folder / "layers.json", store.url)
+        self._images = ledger.Ledger(folder / "images.json", _FORMAT)
+
+    def known(self, target: Target) -> Target:
+        """Return what a job has told of an image, where one has."""
+        found = None if target.known else self._images.get(target.name)
+        return told(target.name, found) if found else target
+
+    def learn(self, name: str, found: Mapping[str, Any]) -> None:
+        """Remember what a job tells of its image."""
+        kept = ("python", "machine", "libc", "packages")
+        self._images.add({name: {each: found[each] for each in kept}})
+
+    def plan(self, wants: Mapping[str, str], target: Target) -> Plan:
+        """Say what a job at `target` needs that imports some modules, and where it gets it from."""
+        return make_plan(find_needs(wants, installed(), target), target)
+
+    def send(self, plan: Plan, say: Say = lambda text: None) -> Libraries:
+        """Put into the store what of a plan is not there yet; return what the job is told.
+
+        Raises
+        ------
+        LibraryError
+            Something can't be had for the target.
+        """
+        files = {_recipe(item, plan.target): item for item in plan.going(Way.FILES)}
+        index = {_recipe(item, plan.target): item for item in plan.going(Way.INDEX)}
+        found = {**self._known(files), **self._known(index)}
+        new = {recipe: item for recipe, item in files.items() if recipe not in found}
+        found.update(self._from_files(new, plan, say))
+        new = {recipe: item for recipe, item in index.items() if recipe not in found}
+        found.update(self._from_index(new, plan, say))
+        return _told(plan, tuple(found.values()))
+
+    def _known(self, items: Mapping[str, Item]) -> dict[str, Layer]:
+        told = {recipe: self._built.get(recipe) for recipe in items}
+        return {recipe: ledger.layer_of(found) for recipe, found in told.items() if found}
+
+    def _from_files(self, items: Mapping[str, Item], plan: Plan, say: Say) -> dict[str, Layer]:
+        here = {r: i.need.distribution for r, i in items.items() if i.need is not None}
+        return self._build(here, plan.target, say)
+
+    def _from_index(self, items: Mapping[str, Item], plan: Plan, say: Say) -> dict[str, Layer]:
+        if not items:
+            return {}
+        # Loaded only where it is needed.
+        from nbbatch.libraries.resolving import download
+
+        say(f"resolving {len(items)} libraries for {plan.target.name}")
+        pinned = [f"{item.name}=={item.version}" for item in plan.items if item.version]
+        with tempfile.TemporaryDirectory(prefix="nbbatch-layers-") as made:
+            folder = Path(made)
+            download(list(items.values()), pinned, plan.target, folder)
+            came = Installed([folder / "site"]).by_name
+            here = {_fetched_recipe(found, plan.target): found for found in came.values()}
+            return self._build(here, plan.target, say)
+
+    def _build(
+        self, here: Mapping[str, Distribution], target: Target, say: Say
+    ) -> dict[str, Layer]:
+        if not here:
+            return {}
+        compiled = target.python == kernel_target().python
+        made = sending.send({r: (d, compiled) for r, d in here.items()}, self._store, say)
+        self._built.add({recipe: ledger.entry(layer) for recipe, layer in made.items()})
+        return made
+
+
+def _told(plan: Plan, layers: tuple[Layer, ...]) -> Libraries:
+    target = plan.target
+    return Libraries(
+        layers=tuple(sorted(layers, key=lambda layer: layer.name)),
+        python=target.python,
+        machine=target.machine,
+        libc=family(target),
+        expects=plan.expects,
+        report=not target.known,
+    )
+
+
+def _recipe(item: Item, target: Target) -> str:
+    """Name all that the content of an item's layer depends on."""
+    if item.way is Way.FILES and item.need is not None:
+        record = item.need.distribution.record / "RECORD"
+        facts = record.stat()
+        python = sys.implementation.cache_tag if target.python == kernel_target().python else "any"
+        what = f"{record}|{facts.st_mtime_ns}|{facts.st_size}|{python}"
+        return f"{_FORMAT}|{item.name}|{item.version}|{what}"
+    return _index_recipe(item.name, item.version, target)
+
+
+def _fetched_recipe(found: Distribution, target: Target) -> str:
+    return _index_recipe(found.name, found.version, target)
+
+
+def _index_recipe(name: str, version: str, target: Target) -> str:
+    place = f"{target.python}|{target.machine}|{target.libc}"
+    return f"{_FORMAT}|{name}|{version}|{place}"

@@ -1,0 +1,173 @@
+"""Which distributions a job needs, in which versions, and why: not the whole environment."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from packaging.markers import default_environment
+from packaging.requirements import InvalidRequirement, Requirement
+
+from nbbatch.backends.base import Target
+from nbbatch.libraries.installed import Distribution, Installed
+from nbbatch.worker.run.fingerprint import normalized
+
+__all__ = ["Need", "Needs", "find_needs"]
+
+#: What the worker brings, and nobody else needs.
+_OWN: Final = frozenset({"nbbatch"})
+_EXTRA: Final = re.compile(r"""extra == ["']([^"']+)["']""")
+
+#: Extras for those who work on a distribution, not with it.
+_DEVELOPMENT: Final = re.compile(r"all|bench|build|ci|dev|doc|example|lint|maint|test|typing")
+
+
+@dataclass(frozen=True)
+class Need:
+    """One distribution that a job needs.
+
+    Attributes
+    ----------
+    distribution
+        As it is installed here.
+    reason
+        Who needs it.
+    """
+
+    distribution: Distribution
+    reason: str
+
+    @property
+    def name(self) -> str:
+        """The distribution's name, normalised."""
+        return self.distribution.name
+
+    @property
+    def version(self) -> str:
+        """The version that is installed here."""
+        return self.distribution.version
+
+
+@dataclass(frozen=True)
+class Needs:
+    """All that a job needs.
+
+    Attributes
+    ----------
+    here
+        What is installed here, by name.
+    missing
+        What is not, though the container's platform asks for it: requirement to reason.
+    """
+
+    here: Mapping[str, Need]
+    missing: Mapping[str, str]
+
+
+def find_needs(wants: Mapping[str, str], there: Installed, target: Target) -> Needs:
+    """Return the distributions behind some modules, and those that these require.
+
+    Parameters
+    ----------
+    wants
+        Modules, dotted or not, each with who wants it.
+    target
+        For whose platform and Python requirements count.
+    """
+    return _Search(there, _environment(target)).run(wants)
+
+
+class _Search:
+    def __init__(self, there: Installed, environment: dict[str, str]) -> None:
+        self._there = there
+        self._environment = environment
+        self._here: dict[str, Need] = {}
+        self._missing: dict[str, str] = {}
+        self._waiting: deque[tuple[Distribution, frozenset[str]]] = deque()
+        self._done: set[tuple[str, str]] = set()
+
+    def run(self, wants: Mapping[str, str]) -> Needs:
+        for module in sorted(wants):
+            for found in self._there.bringing(module):
+                if _travels(found):
+                    self._take(found, frozenset(), wants[module])
+        while self._waiting:
+            self._follow(*self._waiting.popleft())
+        return Needs(dict(sorted(self._here.items())), self._missing)
+
+    def _take(self, found: Distribution, extras: frozenset[str], reason: str) -> None:
+        self._here.setdefault(found.name, Need(found, reason))
+        self._waiting.append((found, extras))
+
+    def _follow(self, found: Distribution, extras: frozenset[str]) -> None:
+        """Take what a distribution requires, alone and with each extra, once."""
+        for extra in ("", *sorted(extras)):
+            if (found.name, extra) in self._done:
+                continue
+            self._done.add((found.name, extra))
+            for requirement, optional in self._required(found, extra):
+                self._require(found, requirement, optional=optional)
+
+    def _required(self, found: Distribution, extra: str) -> Iterator[tuple[Requirement, bool]]:
+        for text in found.requires:
+            try:
+                requirement = Requirement(text)
+            except InvalidRequirement:
+                continue  # of a time before there was a grammar
+            marker = requirement.marker
+            if marker is None or marker.evaluate({**self._environment, "extra": extra}):
+                yield requirement, False
+            elif not extra and any(
+                marker.evaluate({**self._environment, "extra": each})
+                for each in _EXTRA.findall(str(marker))
+                if not _DEVELOPMENT.search(each)
+            ):
+                yield requirement, True
+
+    def _require(self, by: Distribution, requirement: Requirement, *, optional: bool) -> None:
+        name = normalized(requirement.name)
+        if name in _OWN:
+            return
+        found = self._there.by_name.get(name)
+        if optional:
+            # What the kernel has loaded of it, the code is likely to use there too.
+            if found is not None and _travels(found) and _in_use(found):
+                self._take(found, frozenset(), f"{by.name} uses it, and the kernel has loaded it")
+        elif found is None:
+            plain = f"{requirement.name}{requirement.specifier}"
+            self._missing.setdefault(plain, f"{by.name} needs it there")
+        elif _travels(found):
+            self._take(found, frozenset(requirement.extras), f"{by.name} needs it")
+
+
+def _travels(found: Distribution) -> bool:
+    """Tell whether it is one for this room: editable ones travel as the notebook's modules."""
+    installed = found.folder.name in ("site-packages", "dist-packages")
+    return installed and found.name not in _OWN and not found.editable
+
+
+def _in_use(found: Distribution) -> bool:
+    return any(module in sys.modules for module in found.modules)
+
+
+def _environment(target: Target) -> dict[str, str]:
+    """Return what markers are compared with: https://peps.python.org/pep-0508/."""
+    environment = {name: str(value) for name, value in default_environment().items()}
+    if target.here:
+        return environment
+    environment.update(
+        {
+            "python_version": target.minor,
+            "python_full_version": f"{target.minor}.99",
+            "implementation_version": f"{target.minor}.99",
+            "sys_platform": "linux",
+            "platform_system": "Linux",
+            "platform_machine": target.machine,
+            "os_name": "posix",
+        }
+    )
+    return environment

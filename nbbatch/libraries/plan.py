@@ -1,0 +1,86 @@
+"""What becomes of each distribution that a job needs: sent, there already, or refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Final
+
+from nbbatch.backends.base import Target
+from nbbatch.libraries.needs import Need, Needs
+from nbbatch.libraries.targets import files_fit
+
+__all__ = ["Item", "Plan", "Way", "make_plan"]
+
+
+class Way(str, Enum):
+    """How a distribution comes to be in the job."""
+
+    THERE = "there"  # the image has it, in this version
+    FILES = "files"  # as it is installed here
+    INDEX = "index"  # from an index of packages, for the image's platform
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@dataclass(frozen=True)
+class Item:
+    """One distribution.
+
+    Attributes
+    ----------
+    version
+        The one that the job is to have; empty where the index is to choose.
+    reason
+        Who needs it.
+    has
+        The version that the image has; empty for none, or where it is not known.
+    need
+        What is installed here, if it is.
+    """
+
+    name: str
+    version: str
+    reason: str
+    way: Way
+    has: str = ""
+    need: Need | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All of them, for one place."""
+
+    target: Target
+    items: tuple[Item, ...] = field(default=())
+
+    def going(self, way: Way) -> tuple[Item, ...]:
+        """Return those that come to the job in one way."""
+        return tuple(item for item in self.items if item.way is way)
+
+    @property
+    def expects(self) -> dict[str, str]:
+        """What the image is taken to have, by name."""
+        return {item.name: item.version for item in self.going(Way.THERE)}
+
+
+def make_plan(needs: Needs, target: Target) -> Plan:
+    """Say for each need where the job gets it from."""
+    items = [_item(need, target) for need in needs.here.values()]
+    for requirement, reason in needs.missing.items():
+        items.append(Item(requirement, "", reason, Way.INDEX))
+    return Plan(target, tuple(items))
+
+
+def _item(need: Need, target: Target) -> Item:
+    has = target.packages.get(need.name, "")
+    if has == need.version:
+        way = Way.THERE
+    else:
+        way = Way.FILES if files_fit(need.distribution, target) else Way.INDEX
+    return Item(need.name, need.version, need.reason, way, has, need)
+
+
+#: In the order in which they are told.
+ORDER: Final = (Way.INDEX, Way.FILES, Way.THERE)

@@ -1,0 +1,73 @@
+"""What is not installed here in a form that the image can use: had from an index, by `uv`."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from nbbatch.backends.base import Target
+from nbbatch.errors import LibraryError
+from nbbatch.libraries.plan import Item
+from nbbatch.libraries.targets import family, version
+
+__all__ = ["download"]
+
+#: What `uv` calls them: the oldest glibc that wheels for them may ask for.
+_GLIBC: Final = ((2, 28), (2, 31), (2, 34), (2, 35), (2, 36), (2, 39))
+_TAIL: Final = 12
+
+
+def download(items: Sequence[Item], pinned: Sequence[str], target: Target, folder: Path) -> None:
+    """Install distributions for a target into an empty folder, wheels only.
+
+    Parameters
+    ----------
+    pinned
+        The versions of what is installed here, which whatever is resolved keeps to.
+
+    Raises
+    ------
+    LibraryError
+        One can't be had for it.
+    """
+    wanted = [f"{item.name}=={item.version}" if item.version else item.name for item in items]
+    (folder / "constraints.txt").write_text("\n".join(pinned), "utf-8")
+    (folder / "requirements.txt").write_text("\n".join(wanted), "utf-8")
+    exact = all(item.version for item in items)
+    command = [
+        *(uv(), "pip", "install", "--quiet", "--no-progress", "--only-binary", ":all:"),
+        *("--target", str(folder / "site"), "--link-mode", "copy"),
+        *("--python-version", target.minor, "--python-platform", platform(target)),
+        *("--requirements", str(folder / "requirements.txt")),
+        *(["--no-deps"] if exact else ["--constraints", str(folder / "constraints.txt")]),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
+    if done.returncode:
+        lines = done.stderr.strip().splitlines()[-_TAIL:]
+        raise LibraryError(
+            f"the libraries for {target.name or 'the job'} can't be had",
+            "\n    ".join(["uv says:", *lines]),
+            "use an image that has them (--env image), or install versions that have wheels for "
+            f"Python {target.minor} on {platform(target)}",
+        )
+
+
+def uv() -> str:
+    """Return uv's program."""
+    from uv import find_uv_bin
+
+    return os.fspath(find_uv_bin())
+
+
+def platform(target: Target) -> str:
+    """Return a target's platform as `uv` names it."""
+    if family(target) != "glibc":
+        return f"{target.machine}-unknown-linux-musl"
+    has = version(target.libc)
+    fitting = [each for each in _GLIBC if each <= has]
+    if not fitting:
+        return f"{target.machine}-manylinux_2_17" if has else f"{target.machine}-manylinux_2_28"
+    return f"{target.machine}-manylinux_{fitting[-1][0]}_{fitting[-1][1]}"

@@ -1,0 +1,51 @@
+"""A kernel's environment with small distributions of the tests' own, and a bare one for jobs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.conftest import Notebook, notebook, nothing_left
+from tests.libraries.shop import Made, install
+
+__all__ = ["Notebook", "nothing_left", "notebook"]
+
+
+class Kernel:
+    """Installs distributions where this process finds them, and forgets them afterwards."""
+
+    def __init__(self, site: Path) -> None:
+        self.site = site
+
+    def install(self, name: str, version: str = "1.0", **facts: Any) -> Made:
+        """Install a distribution; without files it has one module that knows its version."""
+        module = name.replace("-", "_")
+        facts.setdefault("files", {f"{module}/__init__.py": f"__version__ = {version!r}\n"})
+        made = Made(name, version, **facts)
+        install(made, self.site)
+        return made
+
+
+@pytest.fixture
+def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Give this process a folder of installed distributions of its own."""
+    site = tmp_path / "kernel" / "site-packages"
+    site.mkdir(parents=True)
+    monkeypatch.syspath_prepend(str(site))
+    before = set(sys.modules)
+    yield Kernel(site)
+    for name in set(sys.modules) - before:
+        if str(site) in str(getattr(sys.modules[name], "__file__", "")):
+            del sys.modules[name]
+
+
+@pytest.fixture(scope="session")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Make a virtual environment with nothing in it; return its interpreter."""
+    folder = tmp_path_factory.mktemp("bare") / "env"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+    return str(folder / "bin" / "python")

@@ -1,0 +1,134 @@
+"""The libraries of the kernel in jobs on an interpreter that has none of them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nbbatch import batch
+from nbbatch.session import current_session
+from tests.libraries.conftest import Kernel, Notebook
+
+DATA = 'from pathlib import Path\ntext = (Path(__file__).parent / "data.txt").read_text()\n'
+
+
+@pytest.fixture
+def libraries(kernel: Kernel) -> Kernel:
+    """Install a library with a data file and a program, and what it needs."""
+    kernel.install("tiny-dep", "2.1")
+    kernel.install(
+        "tinylib",
+        "1.5",
+        files={
+            "tinylib/__init__.py": "import tiny_dep\nclass Thing:\n    value = 7\n",
+            "tinylib/deep/__init__.py": DATA,
+            "tinylib/deep/data.txt": "data of it",
+            "tinylib/cli.py": "def main():\n    print('the program ran')\n",
+        },
+        requires=["tiny-dep>=2", "not-here; extra == 'more'"],
+        extras=["more"],
+        scripts={"tinyprog": "tinylib.cli:main"},
+    )
+    kernel.install("unrelated")
+    return kernel
+
+
+def layers() -> set[str]:
+    """Return the objects of libraries in the store."""
+    return {key for key, _, _ in current_session().backend.store.list("layers/")}
+
+
+def test_a_cell_finds_its_libraries(notebook: Notebook, libraries: Kernel, bare: str) -> None:
+    """What it imports, and what that needs, in the same versions; nothing else of the kernel's."""
+    notebook.batch(
+        "import importlib.metadata, sys\n"
+        "import tinylib.deep\n"
+        "said = tinylib.deep.text\n"
+        "found = {d.name: d.version for d in importlib.metadata.distributions()}\n"
+        "printed = !tinyprog\n"
+        "where = tinylib.__file__",
+        f"--executable {bare}",
+    )
+
+    assert notebook["said"] == "data of it"
+    assert notebook["found"] == {"tiny-dep": "2.1", "tinylib": "1.5"}
+    assert list(notebook["printed"]) == ["the program ran"]
+    assert os.environ["NBBATCH_HOME"] in notebook["where"]
+
+
+def test_the_second_job_sends_nothing(notebook: Notebook, libraries: Kernel, bare: str) -> None:
+    """Neither built nor sent nor unpacked again: the same files serve."""
+    notebook.batch("import tinylib\na = tinylib.__file__", f"--executable {bare}")
+    sent = layers()
+    facts = os.stat(notebook["a"])
+    notebook.batch("import tinylib\nb = tinylib.__file__", f"--executable {bare}")
+
+    assert len(sent) == 2
+    assert layers() == sent
+    assert notebook["a"] == notebook["b"]
+    assert (os.stat(notebook["b"]).st_ino, os.stat(notebook["b"]).st_mtime) == (
+        facts.st_ino,
+        facts.st_mtime,
+    )
+
+
+def test_one_more_library_is_one_more_layer(
+    notebook: Notebook, libraries: Kernel, bare: str
+) -> None:
+    """Adding a package sends that package."""
+    notebook.batch("import tinylib", f"--executable {bare}")
+    before = layers()
+    notebook.batch("import tinylib, unrelated\nv = unrelated.__version__", f"--executable {bare}")
+
+    assert notebook["v"] == "1.0"
+    assert len(layers() - before) == 1
+
+
+def test_values_bring_their_libraries(notebook: Notebook, libraries: Kernel, bare: str) -> None:
+    """The type of a value names its library, though the cell imports nothing."""
+    notebook.run("import tinylib\nthing = tinylib.Thing()")
+    notebook.batch("v = thing.value", f"--executable {bare}")
+
+    assert notebook["v"] == 7
+
+
+def test_functions_bring_what_they_import(local_session: Any, libraries: Kernel, bare: str) -> None:
+    """Inside functions, too."""
+
+    @batch(executable=bare)
+    def inner() -> str:
+        def deeper() -> str:
+            import tinylib.deep
+
+            return tinylib.deep.text
+
+        return deeper()
+
+    assert inner.submit().result(60) == "data of it"
+
+
+def test_local_modules_bring_what_they_import(
+    notebook: Notebook,
+    libraries: Kernel,
+    bare: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A module beside the notebook is read for its imports."""
+    (tmp_path / "helpers_of_test.py").write_text("import tinylib.deep\ntext = tinylib.deep.text\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    notebook.batch("from helpers_of_test import text as t", f"--executable {bare}")
+
+    assert notebook["t"] == "data of it"
+
+
+def test_what_is_there_is_not_sent(notebook: Notebook, libraries: Kernel) -> None:
+    """On the kernel's own interpreter nothing travels."""
+    notebook.batch("import numpy\nv = numpy.__version__")
+
+    assert layers() == set()
+    assert not (Path(os.environ["NBBATCH_HOME"]) / "libraries").exists()
