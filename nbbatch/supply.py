@@ -52,6 +52,11 @@ class Supply:
         name = self._backend.runner.target(options).name
         job.observe(_Learner(lambda found: self._librarian.learn(name, found)))
 
+    def settle(self) -> None:
+        """Wait until nothing is done in the background for later jobs any more."""
+        if "_librarian" in vars(self):
+            self._librarian.settle()
+
     @cached_property
     def _librarian(self) -> Librarian:
         from nbbatch.libraries import Librarian

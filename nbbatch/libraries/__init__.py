@@ -6,6 +6,7 @@
 `targets`       whether what is installed here runs there
 `plan`          what is sent, there already, or refused
 `building`      an installed distribution to the pieces of its layer
+`compiling`     bytecode for what has none, in the background
 `sending`       pieces into the store
 `ledger`        what this machine remembers
 `resolving`     what is had from an index of packages instead, by `uv`

@@ -8,14 +8,15 @@ import os
 import posixpath
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from nbbatch.libraries.compiling import Source
 from nbbatch.libraries.installed import Distribution
-from nbbatch.wire.layers import Chunk, cut
+from nbbatch.wire.layers import Chunk, cut, late
 
-__all__ = ["chunks"]
+__all__ = ["bytecode", "chunks", "uncompiled"]
 
 #: Records of an installation that mean nothing elsewhere; the last one may name private places.
 _SKIPPED: Final = frozenset({"INSTALLER", "REQUESTED", "direct_url.json"})
@@ -43,12 +44,19 @@ def chunks(found: Distribution, *, compiled: bool) -> Iterator[list[Chunk]]:
     compiled
         Whether bytecode that this Python has made of them goes along.
     """
-    return cut(_files(found, compiled=compiled))
-
-
-def _files(found: Distribution, *, compiled: bool) -> Iterator[File]:
+    names = sorted(set(found.files))
     scripts = dict(_scripts(found))
-    for name in sorted(set(found.files)):
+    for group in (False, True):
+        chosen = [name for name in names if late(name) is group]
+        yield from cut(_files(found, chosen, scripts, compiled=compiled))
+    programs = ((f"bin/{n}", 0o755, memoryview(_SHEBANG + t.encode())) for n, t in scripts.items())
+    yield from cut(programs)
+
+
+def _files(
+    found: Distribution, names: list[str], scripts: Container[str], *, compiled: bool
+) -> Iterator[File]:
+    for name in names:
         place = posixpath.normpath(name)
         if place.endswith(".pyc") or _skipped(found, place):
             continue
@@ -62,8 +70,30 @@ def _files(found: Distribution, *, compiled: bool) -> Iterator[File]:
         yield place, _mode(path), memoryview(data)
         if compiled and place.endswith(".py"):
             yield from _bytecode(place, path, data)
-    for name, text in scripts.items():
-        yield f"bin/{name}", 0o755, memoryview(_SHEBANG + text.encode())
+
+
+def uncompiled(found: Distribution, folder: Path) -> list[Source]:
+    """Return the modules without bytecode of this Python, and where to put it below `folder`."""
+    return [
+        Source(found.folder / name, folder / _cached(name))
+        for name in sorted(set(found.files))
+        if name.endswith(".py") and not name.startswith("../") and not late(name)
+        if not any(_bytecode(name, found.folder / name, _read(found.folder / name) or b""))
+    ]
+
+
+def bytecode(sources: Sequence[Source], folder: Path) -> Iterator[list[Chunk]]:
+    """Yield the bytecode that was made of modules in what fits a piece."""
+    made = ((target, _read(target)) for _, target in sources)
+    return cut(
+        (target.relative_to(folder).as_posix(), 0o644, memoryview(data))
+        for target, data in made
+        if data is not None
+    )
+
+
+def _cached(place: str) -> str:
+    return importlib.util.cache_from_source(place)
 
 
 def _skipped(found: Distribution, place: str) -> bool:
@@ -71,7 +101,7 @@ def _skipped(found: Distribution, place: str) -> bool:
     return folder == found.record.name and name in _SKIPPED
 
 
-def _program(path: Path, scripts: dict[str, str]) -> Iterator[File]:
+def _program(path: Path, scripts: Container[str]) -> Iterator[File]:
     """Yield what was installed beside the interpreter, unless it is made anew from its name."""
     place = Path(os.path.normpath(path))
     if place.parent.name != "bin" or place.name in scripts:
@@ -116,9 +146,7 @@ def _bytecode(place: str, path: Path, source: bytes) -> Iterator[File]:
     if data is None or not _belongs(data, path, source):
         return
     head = importlib.util.MAGIC_NUMBER + _UNCHECKED + importlib.util.source_hash(source)
-    folder = posixpath.dirname(place)
-    name = posixpath.join(folder, "__pycache__", cached.name)
-    yield name, 0o644, memoryview(head + data[_HEAD:])
+    yield _cached(place), 0o644, memoryview(head + data[_HEAD:])
 
 
 def _belongs(data: bytes, path: Path, source: bytes) -> bool:

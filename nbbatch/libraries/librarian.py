@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from nbbatch.backends.base import ClientStore, Target
-from nbbatch.libraries import ledger, sending
+from nbbatch.errors import NbbatchError
+from nbbatch.libraries import ledger
+from nbbatch.libraries.building import bytecode, chunks, uncompiled
+from nbbatch.libraries.compiling import compile_all
 from nbbatch.libraries.installed import Distribution, Installed, installed
 from nbbatch.libraries.needs import find_needs
 from nbbatch.libraries.plan import Item, Plan, Way, make_plan
+from nbbatch.libraries.sending import Content, send
 from nbbatch.libraries.targets import family, kernel_target, told
 from nbbatch.wire.layers import Layer, Libraries
 
@@ -20,6 +26,8 @@ __all__ = ["Librarian"]
 
 #: Changes with what is made of the same files.
 _FORMAT: Final = "1"
+#: Behind the recipe of a layer, that of its bytecode.
+_BYTECODE: Final = "|bytecode"
 Say = Callable[[str], None]
 
 
@@ -37,6 +45,7 @@ class Librarian:
     def __init__(self, folder: Path, store: ClientStore) -> None:
         self._store = store
         self._built = ledger.Ledger(folder / "layers.json", store.url)
+        self._compiling: list[threading.Thread] = []
         self._images = ledger.Ledger(folder / "images.json", _FORMAT)
 
     def known(self, target: Target) -> Target:
@@ -70,9 +79,15 @@ class Librarian:
         found.update(self._from_index(new, plan, say))
         return _told(plan, tuple(found.values()))
 
+    def settle(self) -> None:
+        """Wait until nothing is compiled in the background any more."""
+        for thread in self._compiling:
+            thread.join()
+
     def _known(self, items: Mapping[str, Item]) -> dict[str, Layer]:
-        told = {recipe: self._built.get(recipe) for recipe in items}
-        return {recipe: ledger.layer_of(found) for recipe, found in told.items() if found}
+        recipes = [each for recipe in items for each in (recipe, recipe + _BYTECODE)]
+        found = {recipe: self._built.get(recipe) for recipe in recipes}
+        return {recipe: ledger.layer_of(entry) for recipe, entry in found.items() if entry}
 
     def _from_files(self, items: Mapping[str, Item], plan: Plan, say: Say) -> dict[str, Layer]:
         here = {r: i.need.distribution for r, i in items.items() if i.need is not None}
@@ -86,22 +101,61 @@ class Librarian:
 
         say(f"resolving {len(items)} libraries for {plan.target.name}")
         pinned = [f"{item.name}=={item.version}" for item in plan.items if item.version]
-        with tempfile.TemporaryDirectory(prefix="nbbatch-layers-") as made:
-            folder = Path(made)
+        with contextlib.ExitStack() as stack:
+            made = tempfile.TemporaryDirectory(prefix="nbbatch-layers-")
+            folder = Path(stack.enter_context(made))
             download(list(items.values()), pinned, plan.target, folder)
             came = Installed([folder / "site"]).by_name
             here = {_fetched_recipe(found, plan.target): found for found in came.values()}
-            return self._build(here, plan.target, say)
+            return self._build(here, plan.target, say, stack)
 
     def _build(
-        self, here: Mapping[str, Distribution], target: Target, say: Say
+        self,
+        here: Mapping[str, Distribution],
+        target: Target,
+        say: Say,
+        until: contextlib.ExitStack | None = None,
     ) -> dict[str, Layer]:
         if not here:
             return {}
         compiled = target.python == kernel_target().python
-        made = sending.send({r: (d, compiled) for r, d in here.items()}, self._store, say)
+        contents = {
+            recipe: Content(found.name, found.version, chunks(found, compiled=compiled))
+            for recipe, found in here.items()
+        }
+        made = send(contents, self._store, say)
         self._built.add({recipe: ledger.entry(layer) for recipe, layer in made.items()})
+        if compiled:
+            # The files are still needed then.
+            self._compile(here, until.pop_all() if until is not None else contextlib.ExitStack())
         return made
+
+    def _compile(self, here: Mapping[str, Distribution], after: contextlib.ExitStack) -> None:
+        """Make bytecode of what has none yet, in the background, for later jobs."""
+
+        def work() -> None:
+            with after:
+                _compiled(here, self._store, self._built)
+
+        thread = threading.Thread(target=work, name="nbbatch-bytecode", daemon=True)
+        self._compiling = [each for each in self._compiling if each.is_alive()]
+        self._compiling.append(thread)
+        thread.start()
+
+
+def _compiled(here: Mapping[str, Distribution], store: ClientStore, built: ledger.Ledger) -> None:
+    """Compile, send and remember; what goes wrong costs later jobs the time to compile."""
+    for recipe, found in here.items():
+        with (
+            contextlib.suppress(OSError, NbbatchError),
+            tempfile.TemporaryDirectory(prefix="nbbatch-bytecode-") as made,
+        ):
+            sources = uncompiled(found, Path(made))
+            if sources:
+                compile_all(sources)
+                content = Content(found.name, found.version, bytecode(sources, Path(made)))
+                layer = send({recipe: content}, store, lambda text: None)[recipe]
+                built.add({recipe + _BYTECODE: ledger.entry(layer)})
 
 
 def _told(plan: Plan, layers: tuple[Layer, ...]) -> Libraries:

@@ -21,6 +21,7 @@ from typing import Any, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Seq
 #: Bytes of files in one piece, about.
 PIECE = 16 << 20
 _MAGIC = b"NBL1"
+_TESTS = frozenset({"test", "tests"})
 _HEAD = len(_MAGIC) + 4
 #: Faster than any other, for a few percent more bytes.
 _LEVEL = 1
@@ -36,10 +37,11 @@ class Chunk(NamedTuple):
 
 
 class Piece(NamedTuple):
-    """One object of a layer: its digest, and how large it is packed."""
+    """One object of a layer: its digest, how large it is packed, and whether it may come late."""
 
     digest: str
     size: int
+    late: bool = False
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,11 @@ def key(digest: str) -> str:
     return f"layers/{digest}"
 
 
+def late(name: str) -> bool:
+    """Tell whether a file is for those who work on a library: hardly any job asks for it."""
+    return not _TESTS.isdisjoint(name.split("/")[:-1])
+
+
 def cut(files: Iterable[Tuple[str, int, "memoryview"]]) -> Iterator[List[Chunk]]:
     """Cut files, given as (name, mode, bytes), into what fits a piece; in their order."""
     group: List[Chunk] = []
@@ -138,13 +145,13 @@ def cut(files: Iterable[Tuple[str, int, "memoryview"]]) -> Iterator[List[Chunk]]
 
 
 def pack(chunks: Sequence[Chunk]) -> Tuple[Piece, bytes]:
-    """Pack a piece; equal chunks give equal bytes."""
+    """Pack a piece, whose files are all `late` or none is; equal chunks give equal bytes."""
     head = [[c.name, c.mode, c.offset, c.data.nbytes] for c in chunks]
     text = zlib.compress(json.dumps(head, separators=(",", ":")).encode(), 6)
     writer = zlib.compressobj(_LEVEL)
     body = [writer.compress(chunk.data) for chunk in chunks]
     data = b"".join([_MAGIC, len(text).to_bytes(4, "big"), text, *body, writer.flush()])
-    return Piece(hashlib.sha256(data).hexdigest(), len(data)), data
+    return Piece(hashlib.sha256(data).hexdigest(), len(data), late(chunks[0].name)), data
 
 
 def check(data: "bytes | memoryview", piece: Piece) -> None:

@@ -14,6 +14,7 @@ from nbbatch.wire.layers import Layer, Libraries, Piece
 from nbbatch.wire.spec import JobSpec
 from nbbatch.wire.store import Store
 from nbbatch.worker.run import fingerprint
+from nbbatch.worker.stores import open_store
 
 Say = Callable[[Dict[str, Any]], None]
 
@@ -86,7 +87,8 @@ def _linked(place: str) -> List[str]:
 def _installed(store: Store, wanted: Sequence[Layer], folder: str, say: Say) -> str:
     cache = os.environ.get(keys.ENV_LIBRARIES)
     if not cache:
-        _fetch(store, [(layer, folder) for layer in wanted], say)
+        _fetch(store, [(layer, folder) for layer in wanted], say, late=False)
+        _follow_up(wanted, folder)
         return folder
     # Loaded only where there is one.
     from nbbatch.worker.run.sharing import Shelf
@@ -94,15 +96,42 @@ def _installed(store: Store, wanted: Sequence[Layer], folder: str, say: Say) -> 
     return Shelf(cache).site(wanted, lambda missing: _fetch(store, missing, say))
 
 
-def _fetch(store: Store, missing: Sequence[Tuple[Layer, str]], say: Say) -> None:
-    """Fetch layers, each into its folder."""
+def _follow_up(wanted: Sequence[Layer], folder: str) -> None:
+    """Fetch what hardly any job asks for while the code runs, in a process of its own."""
+    pieces = [piece for layer in wanted for piece in layer.pieces if piece.late]
+    if not pieces:
+        return
+    first = os.fork()
+    if first:
+        # Nobody's child: the code may wait for its own.
+        os.waitpid(first, 0)
+        return
+    try:
+        if os.fork():
+            return
+        os.nice(19)
+        # A store of its own: a connection must not be shared with a fork.
+        store = open_store(os.environ)
+        for piece in pieces:
+            _take(store, piece, folder)
+    # Nobody waits for it.
+    except BaseException:
+        pass
+    finally:
+        os._exit(0)
+
+
+def _fetch(
+    store: Store, missing: Sequence[Tuple[Layer, str]], say: Say, *, late: bool = True
+) -> None:
+    """Fetch layers, each into its folder, with what may come late or without."""
     from concurrent.futures import ThreadPoolExecutor
 
     if not missing:
         return
     started = time.monotonic()
     say(frame("libraries", text=f"fetching {_named([layer for layer, _ in missing])}"))
-    pieces = [(piece, folder) for layer, folder in missing for piece in layer.pieces]
+    pieces = [(p, to) for layer, to in missing for p in layer.pieces if late or not p.late]
     # The largest first, so that the last ones to end are short.
     pieces.sort(key=lambda pair: -pair[0].size)
     with ThreadPoolExecutor(_THREADS) as pool:
