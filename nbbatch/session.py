@@ -66,7 +66,7 @@ class Session:
         self._again = Again(self.backend, self._registry, self._relaunch)
         self._known: set[str] = set()
         self._worker = ""
-        self._libraries = Supply(settings.home, self.backend)
+        self.supply = Supply(settings.home, self.backend)
 
     def options(self, *layers: Mapping[str, object]) -> Options:
         """Merge options with the configuration's defaults and check them.
@@ -99,7 +99,7 @@ class Session:
                 self._registry.write(record)
             job = self._job(record, key, observer)
             if tells:
-                self._libraries.learn(job, options)
+                self.supply.learn(job, options)
             return job
         except BaseException:
             self._undo(record, sent)
@@ -193,6 +193,8 @@ class Session:
             keys.ENV_KEY: self._job_key(record.id).hex(),
             keys.ENV_WORKER: worker,
         }
+        if options.library_cache:
+            environment[keys.ENV_LIBRARIES] = options.library_cache
         if record.before:
             environment[keys.ENV_BEFORE] = str(record.before)
             environment[keys.ENV_MEMORY] = str(options.memory)
@@ -214,15 +216,9 @@ class Session:
         return self._launch(record, options)
 
     def _write(self, work: Work, options: Options, id_: str, key: bytes, sent: set[str]) -> bool:
-        """Write the worker, if this session has not, and the sealed input.
-
-        Returns
-        -------
-        bool
-            Whether libraries go with it, about which the job may tell something.
-        """
+        """Write worker, libraries and the sealed input; tell whether libraries go with it."""
         self._send_worker()
-        libraries = self._libraries.sent(work.captured.wants, options)
+        libraries = self.supply.sent(work.captured, options)
         captured = work.captured
         buffers = captured.parts()
         described = replace(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nbbatch.backends.base import Backend
+from nbbatch.backends.base import Backend, Target
+from nbbatch.capture.values import Captured
+from nbbatch.errors import ImageError, LibraryError
 from nbbatch.facts import JobFacts
 from nbbatch.futures.job import Job
 from nbbatch.options import Options
@@ -15,6 +18,10 @@ from nbbatch.wire.frames import Frame
 
 if TYPE_CHECKING:
     from nbbatch.libraries import Librarian
+    from nbbatch.libraries.plan import Plan
+
+#: What the option `env` may say, besides auto.
+IMAGE, NONE = "image", "none"
 
 
 class Supply:
@@ -30,22 +37,54 @@ class Supply:
         self._folder = home / "cache"
         self._backend = backend
 
-    def sent(self, wants: Mapping[str, str], options: Options) -> Mapping[str, Any]:
+    def sent(self, captured: Captured, options: Options) -> Mapping[str, Any]:
         """Send what a job lacks of the modules that it wants; return what it is told of them.
 
         Raises
         ------
         LibraryError
-            Something can't be had for the place where it is to run.
+            Something can't be had for the place where it is to run, or would not work there.
         """
-        if not wants:
+        if not captured.wants or options.env == NONE:
             return {}
         target = self._backend.runner.target(options)
         if target.here:
             return {}
+        plan = self._plan(captured, target)
+        if captured.graph.bytecode and plan.target.known:
+            _check_python(plan.target)
+        if options.env == IMAGE:
+            return self._compared(plan)
+        return self._librarian.send(plan).meta()
+
+    def described(self, captured: Captured, options: Options) -> str:
+        """Say what a job would be given, and why; nothing is sent."""
+        from nbbatch.libraries.telling import described
+
+        plan = self._plan(captured, self._backend.runner.target(options))
+        return described(plan, options.env, self._librarian.kept(plan))
+
+    def _plan(self, captured: Captured, target: Target) -> Plan:
         librarian = self._librarian
-        plan = librarian.plan(wants, librarian.known(target))
-        return librarian.send(plan).meta()
+        return librarian.plan(captured.wants, librarian.known(target), captured.graph.types)
+
+    def _compared(self, plan: Plan) -> Mapping[str, Any]:
+        """Say beforehand what would not work with the image alone, where it is known."""
+        from nbbatch.libraries.telling import refusal
+        from nbbatch.wire.layers import Libraries
+
+        if not plan.target.known:
+            return Libraries(report=True).meta()
+        refused, differing = refusal(plan)
+        if refused:
+            raise LibraryError(
+                f"the job would not run on {plan.target.name} as it is",
+                refused,
+                "--env auto, which sends what is missing or differs, or another --image",
+            )
+        if differing:
+            warnings.warn(f"{plan.target.name}: {differing}", RuntimeWarning, stacklevel=2)
+        return {}
 
     def learn(self, job: Job[Any], options: Options) -> None:
         """Remember what a job tells of the image that it runs on."""
@@ -62,6 +101,20 @@ class Supply:
         from nbbatch.libraries import Librarian
 
         return Librarian(self._folder, self._backend.store)
+
+
+def _check_python(target: Target) -> None:
+    """Refuse bytecode of another Python before anything is sent."""
+    from nbbatch.libraries.targets import kernel_target
+
+    here = kernel_target().python
+    if target.python != here:
+        raise ImageError(
+            f"the job can't run on {target.name}",
+            f"functions travel as bytecode of the kernel's Python {here}, and Python "
+            f"{target.python} is there",
+            f"--image python:{here}, or another image with Python {here}",
+        )
 
 
 class _Learner:

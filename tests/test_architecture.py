@@ -30,7 +30,7 @@ BELOW = {
     "libraries": {"backends", "errors", "wire", "worker"},
     "futures": {"errors", "facts", "backends", "options", "wire"},
     "widgets": {"facts"},
-    "supply": {"backends", "facts", "futures", "libraries", "options", "wire"},
+    "supply": {"backends", "capture", "errors", "facts", "futures", "libraries", "options", "wire"},
     "session": {
         "backends",
         "capture",

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from nbbatch.capture.modules import BROUGHT, LocalModule, imports_of, local_modules, pack
@@ -17,7 +18,7 @@ from nbbatch.wire.blame import sentence
 from nbbatch.wire.graph import Graph, Item
 from nbbatch.wire.store import Buffer
 
-__all__ = ["Captured", "Scene", "capture_call", "capture_cell"]
+__all__ = ["Captured", "Scene", "capture_call", "capture_cell", "capture_session"]
 
 
 @dataclass(frozen=True)
@@ -130,6 +131,21 @@ def capture_call(
     ]
     # Functions of other modules keep the globals of those: they may import relatively.
     return _captured(items, vars(sys.modules["__main__"]), scene, ())
+
+
+def capture_session(namespace: Mapping[str, Any], scene: Scene) -> Captured:
+    """Say which modules a notebook's variables are, or are made by; no value is captured."""
+    found = Graph(memoryview(b""), [], [])
+    for name, value in namespace.items():
+        if isinstance(value, ModuleType):
+            found.modules.setdefault(value.__name__, f"the notebook's {name}")
+            continue
+        home = getattr(value if callable(value) else type(value), "__module__", None)
+        if isinstance(home, str) and home != "builtins":
+            found.modules.setdefault(home, name)
+            found.types.add(home.partition(".")[0])
+    modules = local_modules({*scene.imports, *found.modules}, search_dir=scene.directory)
+    return Captured(graph=found, wants=_wants(scene, found, modules))
 
 
 def _captured(

@@ -5,11 +5,13 @@
 `needs`         what a job needs of it, and why
 `targets`       whether what is installed here runs there
 `plan`          what is sent, there already, or refused
+`telling`       a plan in words
 `building`      an installed distribution to the pieces of its layer
 `compiling`     bytecode for what has none, in the background
 `sending`       pieces into the store
 `ledger`        what this machine remembers
 `resolving`     what is had from an index of packages instead, by `uv`
+`indexes`       where packages come from: the settings of uv, or of pip
 `librarian`     all of these together
 ==============  =================================================================
 """

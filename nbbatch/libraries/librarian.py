@@ -6,7 +6,7 @@ import contextlib
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -58,9 +58,21 @@ class Librarian:
         kept = ("python", "machine", "libc", "packages")
         self._images.add({name: {each: found[each] for each in kept}})
 
-    def plan(self, wants: Mapping[str, str], target: Target) -> Plan:
-        """Say what a job at `target` needs that imports some modules, and where it gets it from."""
-        return make_plan(find_needs(wants, installed(), target), target)
+    def plan(self, wants: Mapping[str, str], target: Target, types: Container[str] = ()) -> Plan:
+        """Say what a job at `target` needs, and where it gets it from.
+
+        Parameters
+        ----------
+        wants
+            The modules that it imports, each with who wants it.
+        types
+            Those of them that pickled values are of.
+        """
+        return make_plan(find_needs(wants, types, installed(), target), target)
+
+    def kept(self, plan: Plan) -> set[str]:
+        """Return the names of what the store has already."""
+        return {item.name for item in plan.items if self._built.get(_recipe(item, plan.target))}
 
     def send(self, plan: Plan, say: Say = lambda text: None) -> Libraries:
         """Put into the store what of a plan is not there yet; return what the job is told.
@@ -85,7 +97,10 @@ class Librarian:
             thread.join()
 
     def _known(self, items: Mapping[str, Item]) -> dict[str, Layer]:
-        recipes = [each for recipe in items for each in (recipe, recipe + _BYTECODE)]
+        return self._layers(items)
+
+    def _layers(self, recipes: Iterable[str]) -> dict[str, Layer]:
+        recipes = [each for recipe in recipes for each in (recipe, recipe + _BYTECODE)]
         found = {recipe: self._built.get(recipe) for recipe in recipes}
         return {recipe: ledger.layer_of(entry) for recipe, entry in found.items() if entry}
 
@@ -96,6 +111,16 @@ class Librarian:
     def _from_index(self, items: Mapping[str, Item], plan: Plan, say: Say) -> dict[str, Layer]:
         if not items:
             return {}
+        # What is to be resolved has its version, and so its recipe, only afterwards.
+        request = _request(plan)
+        came = self._built.get(request)
+        if came and all(map(self._built.get, came)):
+            return self._layers(came)
+        found = self._downloaded(items, plan, say)
+        self._built.add({request: list(found)})
+        return found
+
+    def _downloaded(self, items: Mapping[str, Item], plan: Plan, say: Say) -> dict[str, Layer]:
         # Loaded only where it is needed.
         from nbbatch.libraries.resolving import download
 
@@ -179,6 +204,12 @@ def _recipe(item: Item, target: Target) -> str:
         what = f"{record}|{facts.st_mtime_ns}|{facts.st_size}|{python}"
         return f"{_FORMAT}|{item.name}|{item.version}|{what}"
     return _index_recipe(item.name, item.version, target)
+
+
+def _request(plan: Plan) -> str:
+    """Name all that an index's answer depends on, but for what it has."""
+    items = sorted(f"{item.name}=={item.version}" for item in plan.items)
+    return _index_recipe("request", " ".join(items), plan.target)
 
 
 def _fetched_recipe(found: Distribution, target: Target) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import sys
 from collections import deque
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Final
 
 from packaging.markers import default_environment
@@ -36,10 +36,13 @@ class Need:
         As it is installed here.
     reason
         Who needs it.
+    pickled
+        Whether values that travel are of its types.
     """
 
     distribution: Distribution
     reason: str
+    pickled: bool = False
 
     @property
     def name(self) -> str:
@@ -68,17 +71,21 @@ class Needs:
     missing: Mapping[str, str]
 
 
-def find_needs(wants: Mapping[str, str], there: Installed, target: Target) -> Needs:
+def find_needs(
+    wants: Mapping[str, str], types: Container[str], there: Installed, target: Target
+) -> Needs:
     """Return the distributions behind some modules, and those that these require.
 
     Parameters
     ----------
     wants
         Modules, dotted or not, each with who wants it.
+    types
+        The top-level modules that pickled values are of.
     target
         For whose platform and Python requirements count.
     """
-    return _Search(there, _environment(target)).run(wants)
+    return _Search(there, _environment(target)).run(wants, types)
 
 
 class _Search:
@@ -90,17 +97,22 @@ class _Search:
         self._waiting: deque[tuple[Distribution, frozenset[str]]] = deque()
         self._done: set[tuple[str, str]] = set()
 
-    def run(self, wants: Mapping[str, str]) -> Needs:
+    def run(self, wants: Mapping[str, str], types: Container[str]) -> Needs:
         for module in sorted(wants):
             for found in self._there.bringing(module):
                 if _travels(found):
-                    self._take(found, frozenset(), wants[module])
+                    pickled = module.partition(".")[0] in types
+                    self._take(found, frozenset(), wants[module], pickled=pickled)
         while self._waiting:
             self._follow(*self._waiting.popleft())
         return Needs(dict(sorted(self._here.items())), self._missing)
 
-    def _take(self, found: Distribution, extras: frozenset[str], reason: str) -> None:
-        self._here.setdefault(found.name, Need(found, reason))
+    def _take(
+        self, found: Distribution, extras: frozenset[str], reason: str, *, pickled: bool = False
+    ) -> None:
+        need = self._here.setdefault(found.name, Need(found, reason))
+        if pickled and not need.pickled:
+            self._here[found.name] = replace(need, pickled=True)
         self._waiting.append((found, extras))
 
     def _follow(self, found: Distribution, extras: frozenset[str]) -> None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Final
 
 from nbbatch.backends.base import Target
 from nbbatch.libraries.needs import Need, Needs
 from nbbatch.libraries.targets import files_fit
 
-__all__ = ["Item", "Plan", "Way", "make_plan"]
+__all__ = ["Item", "Plan", "Way", "make_plan", "misfits"]
 
 
 class Way(str, Enum):
@@ -47,6 +46,16 @@ class Item:
     has: str = ""
     need: Need | None = None
 
+    @property
+    def pickled(self) -> bool:
+        """Whether values that travel are of its types."""
+        return self.need is not None and self.need.pickled
+
+    @property
+    def major(self) -> bool:
+        """Whether the image has it in another major version."""
+        return bool(self.has) and _major(self.has) != _major(self.version)
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -65,6 +74,25 @@ class Plan:
         return {item.name: item.version for item in self.going(Way.THERE)}
 
 
+def misfits(plan: Plan) -> tuple[list[str], list[str]]:
+    """Say what would not work, and what differs, where nothing is sent."""
+    refused, differing = [], []
+    for item in plan.items:
+        name = f"{item.name} {item.version}".strip()
+        if not item.has:
+            refused.append(f"{name} is not there: {item.reason}")
+        elif item.pickled and item.major:
+            refused.append(f"{item.name} is {item.has} there and {item.version} here, and values")
+            refused[-1] += " made by it travel"
+        elif item.has != item.version:
+            differing.append(f"{item.name} is {item.has} there and {item.version} here")
+    return refused, differing
+
+
+def _major(version: str) -> str:
+    return version.partition(".")[0]
+
+
 def make_plan(needs: Needs, target: Target) -> Plan:
     """Say for each need where the job gets it from."""
     items = [_item(need, target) for need in needs.here.values()]
@@ -80,7 +108,3 @@ def _item(need: Need, target: Target) -> Item:
     else:
         way = Way.FILES if files_fit(need.distribution, target) else Way.INDEX
     return Item(need.name, need.version, need.reason, way, has, need)
-
-
-#: In the order in which they are told.
-ORDER: Final = (Way.INDEX, Way.FILES, Way.THERE)

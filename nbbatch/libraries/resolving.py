@@ -10,6 +10,7 @@ from typing import Final
 
 from nbbatch.backends.base import Target
 from nbbatch.errors import LibraryError
+from nbbatch.libraries.indexes import uv_environment
 from nbbatch.libraries.plan import Item
 from nbbatch.libraries.targets import family, version
 
@@ -44,15 +45,28 @@ def download(items: Sequence[Item], pinned: Sequence[str], target: Target, folde
         *("--requirements", str(folder / "requirements.txt")),
         *(["--no-deps"] if exact else ["--constraints", str(folder / "constraints.txt")]),
     ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
-    if done.returncode:
-        lines = done.stderr.strip().splitlines()[-_TAIL:]
-        raise LibraryError(
-            f"the libraries for {target.name or 'the job'} can't be had",
-            "\n    ".join(["uv says:", *lines]),
-            "use an image that has them (--env image), or install versions that have wheels for "
-            f"Python {target.minor} on {platform(target)}",
-        )
+    run_uv(command, target)
+
+
+def run_uv(command: Sequence[str], target: Target) -> str:
+    """Run uv and return what it prints.
+
+    Raises
+    ------
+    LibraryError
+        It could not do what it was asked for; its own words are in the message.
+    """
+    environ = uv_environment(os.environ)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environ)
+    if not done.returncode:
+        return done.stdout
+    lines = done.stderr.strip().splitlines()[-_TAIL:]
+    raise LibraryError(
+        f"the libraries for {target.name or 'the job'} can't be had",
+        "\n    ".join(["uv says:", *lines]),
+        "use an image that has them (--env image), or install versions that have wheels for "
+        f"Python {target.minor} on {platform(target)}",
+    )
 
 
 def uv() -> str:

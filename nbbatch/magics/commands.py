@@ -6,8 +6,10 @@ import difflib
 import shlex
 from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
+from nbbatch.capture.values import Scene, capture_session
 from nbbatch.catching import settle
 from nbbatch.doctor import report
 from nbbatch.errors import UsageError
@@ -129,6 +131,15 @@ def _doctor(shell: Any, words: list[str]) -> None:
     report(options, partial(print, end="", flush=True))
 
 
+def _env(shell: Any, words: list[str]) -> None:
+    """Say which libraries of this notebook a job would be given, and why."""
+    session = current_session()
+    options = session.options(parse_options(shlex.join(words), "%batch env"))
+    hidden = shell.user_ns_hidden
+    own = {k: v for k, v in shell.user_ns.items() if k not in hidden and not k.startswith("_")}
+    print(session.supply.described(capture_session(own, Scene(Path.cwd())), options))
+
+
 def _help(shell: Any, words: list[str]) -> None:
     """Describe the options and the commands."""
     rows = []
@@ -147,5 +158,6 @@ COMMANDS: Mapping[str, Callable[[Any, list[str]], Any]] = {
     "card": _card,
     "config": _config,
     "doctor": _doctor,
+    "env": _env,
     "help": _help,
 }

@@ -23,6 +23,7 @@ _ROLE = "arn:aws:iam::111122223333:role/"
 
 _resource = rows("Resources")
 _place = rows("Image, queue and roles")
+_library = rows("Libraries")
 _attempt = rows("Name, time and attempts")
 _given = rows("Variables and secrets")
 _container = rows("Container")
@@ -116,6 +117,21 @@ class Options:
     )
     assign_public_ip: Optional[bool] = _place(
         None, kinds.switch, "false", "a public address for the job; on by default"
+    )
+
+    env: str = _library(
+        "auto",
+        kinds.choice("auto", "image", "none"),
+        "image",
+        "the kernel's libraries in the job: auto sends what the image lacks, image compares and "
+        "sends nothing, none does neither",
+        "NBBATCH_ENV",
+    )
+    library_cache: Optional[str] = _library(
+        None,
+        kinds.absolute_path,
+        "/mnt/libraries",
+        "folder of the host (host_volumes) in which libraries stay for its next jobs",
     )
 
     name: Optional[str] = _attempt(None, kinds.job_name, "train", "name of the job")

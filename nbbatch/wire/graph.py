@@ -53,6 +53,8 @@ class Graph:
     modules
         Names of the modules that the reader must be able to import, each with the name of the
         first value that needs it.
+    types
+        The top-level ones of these that values were made by: their versions must fit.
     files
         File names of the code objects inside, for tracebacks.
     bytecode
@@ -64,6 +66,7 @@ class Graph:
     buffers: List[memoryview]
     failures: List[Tuple[str, str, Any, BaseException]] = field(default_factory=list)
     modules: Dict[str, str] = field(default_factory=dict)
+    types: Set[str] = field(default_factory=set)
     files: Set[str] = field(default_factory=set)
     bytecode: bool = False
 
@@ -152,6 +155,7 @@ def _dump(
     # Not `getbuffer`: a view of a BytesIO must not outlive it, whatever the collector does first.
     found = Graph(memoryview(stream.getvalue()), records, buffers)
     found.modules, found.files = writer.modules, writer.files
+    found.types = writer.types
     found.bytecode = writer.bytecode
     return found, -1, None
 

@@ -40,6 +40,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc, unused-ignore]
         self._with_globals = with_globals
         self._tensors = tensors.Sharing()
         self.modules: Dict[str, str] = {}
+        self.types: Set[str] = set()
         self.record = ""
         self.files: Set[str] = set()
         self.bytecode = False
@@ -68,6 +69,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc, unused-ignore]
             name, path = own.get("__module__"), own.get("__qualname__", "")
         if isinstance(name, str) and "<locals>" not in path:
             self._note(name)
+            self.types.add(name.partition(".")[0])
 
     def _note(self, module: str) -> None:
         self.modules.setdefault(module, self.record)

@@ -49,3 +49,30 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("bare") / "env"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
     return str(folder / "bin" / "python")
+
+
+@pytest.fixture(autouse=True)
+def wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Have a folder of wheels instead of any index; return it."""
+    folder = tmp_path / "wheels"
+    folder.mkdir()
+    configuration = tmp_path / "uv.toml"
+    configuration.write_text(f"no-index = true\nfind-links = [{str(folder)!r}]\n")
+    monkeypatch.setenv("UV_CONFIG_FILE", str(configuration))
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv-cache"))
+    return folder
+
+
+@pytest.fixture
+def furnished(tmp_path: Path) -> Any:
+    """Return what makes a virtual environment with some distributions in it."""
+
+    def make(*content: Made) -> str:
+        folder = tmp_path / "furnished"
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+        (site,) = folder.glob("lib/python*/site-packages")
+        for made in content:
+            install(made, site)
+        return str(folder / "bin" / "python")
+
+    return make

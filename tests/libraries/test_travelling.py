@@ -61,7 +61,7 @@ def test_a_cell_finds_its_libraries(notebook: Notebook, libraries: Kernel, bare:
 
 def settled() -> set[str]:
     """Return them once nothing is compiled in the background any more."""
-    current_session()._libraries.settle()
+    current_session().supply.settle()
     return layers()
 
 

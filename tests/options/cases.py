@@ -177,6 +177,20 @@ CASES: dict[str, Cases] = {
         odd=TEXT,
     ),
     "assign_public_ip": switch,
+    "env": Cases(
+        good=[("auto", "auto"), ("IMAGE", "image"), (" none ", "none")],
+        edges=same("image"),
+        beyond=["lock"],
+        bad=["", "images"],
+        odd=TEXT,
+    ),
+    "library_cache": Cases(
+        good=same("/mnt/libraries"),
+        edges=same("/a"),
+        beyond=["/"],
+        bad=["relative", "/a:/b"],
+        odd=[object(), b"/a", ["/a"]],
+    ),
     "name": Cases(
         good=same("train_1", "train-2", "3"),
         edges=same("x", "x" * 128),

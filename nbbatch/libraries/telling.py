@@ -1,0 +1,61 @@
+"""A plan in words: what a job is given of the kernel's libraries, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+
+from nbbatch.libraries.plan import Item, Plan, Way, misfits
+
+__all__ = ["described", "refusal"]
+
+_UNKNOWN = "assumed: the first job there will tell"
+
+
+def described(plan: Plan, mode: str, kept: Container[str] = ()) -> str:
+    """Return a table of a plan's distributions.
+
+    Parameters
+    ----------
+    mode
+        What the option `env` says.
+    kept
+        Names of those that the store has already.
+    """
+    target = plan.target
+    known = "" if target.known else f" ({_UNKNOWN})"
+    head = f"{target.name}: Python {target.python}, {target.machine}, {target.libc}{known}"
+    if target.here:
+        return f"{head}\njobs run in the kernel's own environment: nothing is sent"
+    if not plan.items:
+        return f"{head}\nno library is needed"
+    rows = [_row(item, plan, mode, kept) for item in plan.items]
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    lines = [
+        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[3]])
+        for row in rows
+    ]
+    return "\n".join([head, *lines])
+
+
+def _row(item: Item, plan: Plan, mode: str, kept: Container[str]) -> tuple[str, str, str, str]:
+    reason = item.reason
+    if item.has and item.has != item.version:
+        reason += f"; there it is {item.has}"
+    return item.name, item.version or "any", _fate(item, plan, mode, kept), reason
+
+
+def _fate(item: Item, plan: Plan, mode: str, kept: Container[str]) -> str:
+    if item.way is Way.THERE:
+        return "there"
+    if mode != "auto":
+        known = plan.target.known
+        return ("differs" if item.has else "missing") if known else "not sent"
+    if item.name in kept:
+        return "sent before"
+    return "sent" if item.way is Way.FILES else "sent, from the index"
+
+
+def refusal(plan: Plan) -> tuple[str, str]:
+    """Return why an image alone would not do, and what would differ; empty where all is well."""
+    refused, differing = misfits(plan)
+    return "; ".join(refused), "; ".join(differing)

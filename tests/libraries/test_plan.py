@@ -1,0 +1,180 @@
+"""What a job needs and what becomes of it, from distributions that the tests make."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from nbbatch.backends.base import Target
+from nbbatch.libraries.installed import Installed
+from nbbatch.libraries.needs import find_needs
+from nbbatch.libraries.plan import Way, make_plan, misfits
+from nbbatch.libraries.targets import kernel_target
+from nbbatch.libraries.telling import described
+from tests.libraries.shop import Made, install
+
+HERE = f"{sys.version_info[0]}.{sys.version_info[1]}"
+OTHER = "3.9" if HERE != "3.9" else "3.10"
+MACHINE = os.uname().machine
+COMPILED = f"cp{HERE.replace('.', '')}-cp{HERE.replace('.', '')}"
+IMAGE = Target("image", HERE, MACHINE, "glibc 2.36", known=True)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    """Give an installation directory."""
+    return tmp_path / "site-packages"
+
+
+def put(site: Path, name: str, version: str = "1.0", **facts: object) -> None:
+    """Install a distribution of one module."""
+    facts.setdefault("files", {f"{name.replace('-', '_')}/__init__.py": ""})
+    install(Made(name, version, **facts), site)  # type: ignore[arg-type]
+
+
+def names(site: Path, *wants: str, target: Target = IMAGE) -> dict[str, str]:
+    """Return what is needed for some modules, with the reasons."""
+    needs = find_needs(dict.fromkeys(wants, "it is imported"), (), Installed([site]), target)
+    return {name: need.reason for name, need in needs.here.items()} | dict(needs.missing)
+
+
+def way(site: Path, name: str, target: Target = IMAGE) -> Way:
+    """Return how a distribution comes to a target."""
+    needs = find_needs({name: "it is imported"}, (), Installed([site]), target)
+    return make_plan(needs, target).items[0].way
+
+
+def test_what_is_needed_and_why(site: Path) -> None:
+    """A distribution, what it requires there, and no more."""
+    put(site, "my-lib", requires=["Dep_One[fast]>=1", "other; sys_platform == 'win32'"])
+    put(site, "dep-one", requires=["speed; extra == 'fast'", "slow; extra == 'slow'"])
+    put(site, "speed")
+    put(site, "slow")
+    put(site, "other")
+
+    assert names(site, "my_lib.deep") == {
+        "my-lib": "it is imported",
+        "dep-one": "my-lib needs it",
+        "speed": "dep-one needs it",
+    }
+
+
+def test_what_only_the_target_needs(site: Path) -> None:
+    """A requirement of the container's platform alone, which nobody has installed here."""
+    put(site, "lib", requires=[f"driver>=2; python_version == '{OTHER}'"])
+
+    assert names(site, "lib", target=replace(IMAGE, python=OTHER)) == {
+        "lib": "it is imported",
+        "driver>=2": "lib needs it there",
+    }
+    assert names(site, "lib") == {"lib": "it is imported"}
+
+
+def test_an_optional_one_that_is_in_use(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an extra would bring goes along where the kernel has loaded it."""
+    put(site, "lib", requires=["engine; extra == 'fast'", "checks; extra == 'test'"])
+    put(site, "engine")
+    put(site, "checks")
+    assert names(site, "lib") == {"lib": "it is imported"}
+    monkeypatch.setitem(sys.modules, "engine", os)
+    monkeypatch.setitem(sys.modules, "checks", os)
+
+    found = names(site, "lib")
+
+    assert found["engine"] == "lib uses it, and the kernel has loaded it"
+    assert "checks" not in found
+
+
+def test_circles_end(site: Path) -> None:
+    """Two that require each other."""
+    put(site, "a", requires=["b"])
+    put(site, "b", requires=["a", "!!no requirement"])
+
+    assert set(names(site, "a")) == {"a", "b"}
+
+
+def test_a_shared_package(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a namespace, those parts that are loaded; all where none is."""
+    put(site, "ns-one", files={"ns/one/__init__.py": ""})
+    put(site, "ns-two", files={"ns/two/__init__.py": ""})
+    assert set(names(site, "ns")) == {"ns-one", "ns-two"}
+    monkeypatch.setitem(sys.modules, "ns.two", os)
+
+    assert set(names(site, "ns.two")) == {"ns-two"}
+
+
+def test_editable_ones_travel_as_files(site: Path) -> None:
+    """They are the notebook's own modules, not libraries."""
+    put(site, "mine")
+    (site / "mine-1.0.dist-info" / "direct_url.json").write_text(
+        '{"url": "file:///work/mine", "dir_info": {"editable": true}}'
+    )
+
+    assert names(site, "mine") == {}
+
+
+@pytest.mark.parametrize(
+    ("tag", "target", "wanted"),
+    [
+        ("py3-none-any", IMAGE, Way.FILES),
+        ("py3-none-any", replace(IMAGE, python=OTHER, machine="other"), Way.FILES),
+        ("py2-none-any", IMAGE, Way.INDEX),
+        (f"{COMPILED}-manylinux_2_17_{MACHINE}", IMAGE, Way.FILES),
+        (f"{COMPILED}-manylinux2014_{MACHINE}", IMAGE, Way.FILES),
+        (f"{COMPILED}-manylinux_2_39_{MACHINE}", IMAGE, Way.INDEX),
+        (f"{COMPILED}-manylinux_2_17_{MACHINE}", replace(IMAGE, python=OTHER), Way.INDEX),
+        (f"{COMPILED}-manylinux_2_17_{MACHINE}", replace(IMAGE, machine="other"), Way.INDEX),
+        (f"{COMPILED}-manylinux_2_17_{MACHINE}", replace(IMAGE, libc="musl"), Way.INDEX),
+        (f"{COMPILED}-linux_{MACHINE}", replace(IMAGE, libc="glibc 2.5"), Way.INDEX),
+    ],
+)
+@pytest.mark.skipif(
+    sys.platform != "linux" or not kernel_target().libc.startswith("glibc"),
+    reason="the tags are those of Linux with glibc",
+)
+def test_whose_files_fit(site: Path, tag: str, target: Target, wanted: Way) -> None:
+    """Installed files go where their wheel's tags say that they run; the rest from an index."""
+    put(site, "lib", tag=tag)
+
+    assert way(site, "lib", target) is wanted
+
+
+def test_a_python_that_is_refused(site: Path) -> None:
+    """Plain Python, too, may ask for a newer one than the image has."""
+    put(site, "lib", python=f">={HERE}")
+
+    assert way(site, "lib", replace(IMAGE, python="3.8")) is Way.INDEX
+
+
+def test_an_installation_without_a_list_of_files(site: Path) -> None:
+    """What a distribution's package manager installed is had from an index."""
+    put(site, "lib")
+    record = site / "lib-1.0.dist-info"
+    (record / "RECORD").unlink()
+    (record / "top_level.txt").write_text("lib\n")
+
+    assert way(site, "lib") is Way.INDEX
+
+
+def test_what_is_there_is_not_sent(site: Path) -> None:
+    """The same version counts; another is sent, and the table says so."""
+    put(site, "same")
+    put(site, "differs", "2.0")
+    target = replace(IMAGE, packages={"same": "1.0", "differs": "1.9"})
+    needs = find_needs({"same": "a", "differs": "b"}, {"differs"}, Installed([site]), target)
+    plan = make_plan(needs, target)
+
+    assert plan.expects == {"same": "1.0"}
+    assert [item.name for item in plan.going(Way.FILES)] == ["differs"]
+    assert described(plan, "auto").splitlines()[1:] == [
+        "differs  2.0  sent   b; there it is 1.9",
+        "same     1.0  there  a",
+    ]
+    assert misfits(plan) == (
+        ["differs is 1.9 there and 2.0 here, and values made by it travel"],
+        [],
+    )
