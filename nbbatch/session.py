@@ -28,7 +28,7 @@ from nbbatch.futures.tracker import Observer, Tracker
 from nbbatch.futures.waiting import explained
 from nbbatch.futures.watcher import Watcher
 from nbbatch.options import Options, kept, merge_defaults
-from nbbatch.supply import Supply
+from nbbatch.supply import Supply, starts_again
 from nbbatch.wire import attempts, keys, parts, spec
 from nbbatch.wire.envelope import Part, Stamp, job_key
 from nbbatch.wire.spec import JobSpec
@@ -63,10 +63,10 @@ class Session:
         self._secret = config.secret(settings.home)
         self._registry = Registry(settings.home / "jobs")
         self._watcher = Watcher(self.backend)
-        self._again = Again(self.backend, self._registry, self._relaunch)
+        self.supply = Supply(settings.home, self.backend, self._secret)
+        self._again = Again(self.backend, self._registry, self._relaunch, self.supply.renew)
         self._known: set[str] = set()
         self._worker = ""
-        self.supply = Supply(settings.home, self.backend)
 
     def options(self, *layers: Mapping[str, object]) -> Options:
         """Merge options with the configuration's defaults and check them.
@@ -92,15 +92,12 @@ class Session:
         sent: set[str] = set()
         self._registry.write(record)
         try:
-            tells = self._write(work, options, record.id, key, sent)
+            self._write(work, options, record.id, key, sent)
             record = replace(record, batch_job_id=self.backend.runner.start(launch))
             # It runs: a full disk must not keep it from whoever started it.
             with contextlib.suppress(BackendError):
                 self._registry.write(record)
-            job = self._job(record, key, observer)
-            if tells:
-                self.supply.learn(job, options)
-            return job
+            return self.supply.watched(self._job(record, key, observer), work.captured, options)
         except BaseException:
             self._undo(record, sent)
             raise
@@ -179,7 +176,7 @@ class Session:
             print_exception=options.print_exception,
             nodes=options.nodes,
             notebook=work.notebook,
-            options=kept(options) if attempts.grows(options.retry_on or ()) else {},
+            options=kept(options) if starts_again(work.captured, options) else {},
             directory=os.getcwd(),
         )
         return replace(self._launch(record, options), depends_on=after), record
@@ -215,8 +212,8 @@ class Session:
         self._send_worker()
         return self._launch(record, options)
 
-    def _write(self, work: Work, options: Options, id_: str, key: bytes, sent: set[str]) -> bool:
-        """Write worker, libraries and the sealed input; tell whether libraries go with it."""
+    def _write(self, work: Work, options: Options, id_: str, key: bytes, sent: set[str]) -> None:
+        """Write worker and libraries, if this session has not, and the sealed input."""
         self._send_worker()
         libraries = self.supply.sent(work.captured, options)
         captured = work.captured
@@ -242,7 +239,6 @@ class Session:
         meta = described.meta()
         pieces = parts.pack(store, Stamp(key, spec.INPUT, id_), meta, buffers, self._known, sent)
         store.put(keys.input_(id_), pieces)
-        return bool(libraries)
 
     def _send_worker(self) -> None:
         content, digest = bundle()

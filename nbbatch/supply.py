@@ -13,8 +13,12 @@ from nbbatch.capture.values import Captured
 from nbbatch.errors import ImageError, LibraryError
 from nbbatch.facts import JobFacts
 from nbbatch.futures.job import Job
+from nbbatch.futures.registry import Record
 from nbbatch.options import Options
+from nbbatch.wire import attempts, keys, spec
+from nbbatch.wire.envelope import Stamp, job_key, seal, unseal
 from nbbatch.wire.frames import Frame
+from nbbatch.wire.graph import Graph
 
 if TYPE_CHECKING:
     from nbbatch.libraries import Librarian
@@ -31,11 +35,16 @@ class Supply:
     ----------
     home
         nbbatch's own directory.
+    secret
+        Behind the keys of jobs.
     """
 
-    def __init__(self, home: Path, backend: Backend) -> None:
+    def __init__(self, home: Path, backend: Backend, secret: bytes) -> None:
         self._folder = home / "cache"
         self._backend = backend
+        self._secret = secret
+        #: What the jobs that run want, should they have to start again.
+        self._wanted: dict[str, Captured] = {}
 
     def sent(self, captured: Captured, options: Options) -> Mapping[str, Any]:
         """Send what a job lacks of the modules that it wants; return what it is told of them.
@@ -86,10 +95,49 @@ class Supply:
             warnings.warn(f"{plan.target.name}: {differing}", RuntimeWarning, stacklevel=2)
         return {}
 
-    def learn(self, job: Job[Any], options: Options) -> None:
-        """Remember what a job tells of the image that it runs on."""
-        name = self._backend.runner.target(options).name
-        job.observe(_Learner(lambda found: self._librarian.learn(name, found)))
+    def watched(self, job: Job[Any], captured: Captured, options: Options) -> Job[Any]:
+        """Return a job that was submitted; remember what it tells of the image it runs on."""
+        if self._speaks(captured, options):
+            # Not its values: only what it wants.
+            graph = Graph(memoryview(b""), [], [], types=captured.graph.types)
+            graph.bytecode = captured.graph.bytecode
+            self._wanted[job.id] = Captured(graph, wants=captured.wants)
+            job.add_done_callback(lambda done: self._wanted.pop(job.id, None))
+            name = self._backend.runner.target(options).name
+            job.observe(_Learner(lambda found: self._librarian.learn(name, found)))
+        return job
+
+    def _speaks(self, captured: Captured, options: Options) -> bool:
+        """Tell whether a job is told of libraries, and so may say something of its image."""
+        asked = captured.wants and options.env != NONE
+        return bool(asked) and not self._backend.runner.target(options).here
+
+    def renew(self, record: Record, options: Options, what: str) -> bool:
+        """Give a job that was refused libraries that fit; tell whether it could be done.
+
+        Parameters
+        ----------
+        what
+            What the job has said is wrong: see `nbbatch.wire.spec.Outcome.renew`.
+
+        Raises
+        ------
+        NbbatchError
+            It can't run there, whatever it is given; or the store fails.
+        """
+        stamp = Stamp(job_key(self._secret, record.id), spec.INPUT, record.id)
+        captured = self._wanted.get(stamp.job)
+        data = self._backend.store.get(keys.input_(stamp.job))
+        if captured is None or data is None:
+            return False
+        if what == spec.LAYERS:
+            self._librarian.forget()
+        libraries = self.sent(captured, options)
+        old = unseal(data, stamp.key, stamp.kind, stamp.job)
+        meta = {**old.meta, "libraries": libraries, "attempts": old.meta["attempts"] + 1}
+        inline = [old.inline(i) for i, part in enumerate(old.parts) if not part.blob]
+        self._backend.store.put(keys.input_(stamp.job), seal(*stamp, meta, old.parts, inline))
+        return True
 
     def settle(self) -> None:
         """Wait until nothing is done in the background for later jobs any more."""
@@ -101,6 +149,11 @@ class Supply:
         from nbbatch.libraries import Librarian
 
         return Librarian(self._folder, self._backend.store)
+
+
+def starts_again(captured: Captured, options: Options) -> bool:
+    """Tell whether a job may have to be started again from here."""
+    return bool(captured.wants) or attempts.grows(options.retry_on or ())
 
 
 def _check_python(target: Target) -> None:

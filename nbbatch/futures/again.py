@@ -1,4 +1,4 @@
-"""A job that ran out of memory starts again with more: its next attempts, in a new job of Batch.
+"""A job that was short of memory, or had the wrong libraries, starts again: in a new job of Batch.
 
 No backend can change a job's memory between its attempts, so whoever watches the job does it.
 """
@@ -20,15 +20,28 @@ from nbbatch.wire import attempts, keys
 _PATIENCE = 60.0
 _LOOK = 0.2
 
+#: Gives a job, with its options, what is to be renewed.
+Renew = Callable[[Record, Options, str], bool]
+
 
 def wanted(record: Record, tracker: Tracker) -> bool:
-    """Tell whether a job that has ended is to start again with more memory."""
+    """Tell whether a job that has ended is to start again, with more memory or other libraries."""
+    if renews(record, tracker):
+        return True
     conditions = tuple(record.options.get("retry_on") or ())
     if tracker.failure is not None or tracker.cancelled_here or not attempts.grows(conditions):
         return False
     outcome = tracker.outcome
     short = outcome.out_of_memory if outcome is not None else False
     return (short or tracker.loss() is Loss.MEMORY) and tracker.ended_attempt < record.attempts
+
+
+def renews(record: Record, tracker: Tracker) -> str:
+    """Return what is to be renewed for a job that its worker has refused, once; or nothing."""
+    outcome = tracker.outcome
+    if outcome is None or record.before or tracker.failure or tracker.cancelled_here:
+        return ""
+    return outcome.renew
 
 
 class Again:
@@ -38,6 +51,8 @@ class Again:
     ----------
     launch
         Builds the launch of a record's job with other options.
+    renew
+        Gives a job libraries that fit; tells whether it could.
     patience
         Seconds after which a kernel that was about to start a job is taken to be gone.
     """
@@ -47,28 +62,40 @@ class Again:
         backend: Backend,
         registry: Registry,
         launch: Callable[[Record, Options], Launch],
+        renew: Renew = lambda record, options, what: False,
         patience: float = _PATIENCE,
     ) -> None:
         self._backend = backend
         self._registry = registry
         self._launch = launch
+        self._renew = renew
         self._patience = patience
 
-    def start(self, record: Record, before: int) -> Record | None:
+    def start(self, record: Record, before: int, renew: str = "") -> Record | None:
         """Start a job again after `before` attempts; never twice, whoever else watches it.
+
+        Parameters
+        ----------
+        renew
+            What is to be renewed for it; nothing for more memory.
 
         Returns
         -------
         Record or None
-            Where the job goes on; None where there is no more memory to be had.
+            Where the job goes on; None where what it needs can't be had.
 
         Raises
         ------
         BackendError
             It was not started.
         """
-        larger = self._backend.runner.larger(restored(record.options))
-        if larger is None:
+        if renew:
+            # The attempt that was refused does not count.
+            larger: Options | None = restored(record.options)
+            record = replace(record, attempts=record.attempts + 1)
+        else:
+            larger = self._backend.runner.larger(restored(record.options))
+        if larger is None or (renew and not self._renew(record, larger, renew)):
             return None
         options = replace(larger, retries=record.attempts - before - 1, depends_on=None)
         asked = {**record.asked, **options.asked()}
@@ -95,5 +122,7 @@ class Again:
 
 def announcement(old: Record, new: Record) -> str:
     """Say that a job starts again, and with what."""
+    if new.attempts > old.attempts:
+        return "starts again: what the image has is known now"
     had, has = (int(record.asked.get("memory") or 0) for record in (old, new))
     return f"ran out of memory with {had} MiB; starts again with {has}"

@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 from nbbatch.backends.base import Backend
 from nbbatch.errors import JobCancelledError, NbbatchError
 from nbbatch.facts import JobFacts, State
-from nbbatch.futures.again import Again, announcement, wanted
+from nbbatch.futures.again import Again, announcement, renews, wanted
 from nbbatch.futures.archive import Archive
 from nbbatch.futures.ending import Ending, find_ending
 from nbbatch.futures.kept import kept, kept_names
@@ -302,7 +302,7 @@ class Job(Future, Generic[R]):  # type: ignore[type-arg]
         tracker, old = self._tracker, self._record
         new = None
         try:
-            new = again.start(old, tracker.ended_attempt)
+            new = again.start(old, tracker.ended_attempt, renews(old, tracker))
         except NbbatchError as error:
             tracker.failure = error
         if new is None:

@@ -91,6 +91,10 @@ class Librarian:
         found.update(self._from_index(new, plan, say))
         return _told(plan, tuple(found.values()))
 
+    def forget(self) -> None:
+        """Take nothing for sent any more: the store lacks something."""
+        self._built.clear()
+
     def settle(self) -> None:
         """Wait until nothing is compiled in the background any more."""
         for thread in self._compiling:

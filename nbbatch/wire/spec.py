@@ -25,6 +25,9 @@ REFUSED = "refused"  # the worker would not or could not start it, and says why
 TERMINATED = "terminated"  # a signal from outside asked it to end
 DIED = "died"  # the process that ran the code is gone
 
+#: What is to be renewed before a job that was refused can start again.
+IMAGE, LAYERS = "image", "layers"
+
 #: The worker's exit code where it refused the job: another attempt would do no better.
 EXIT_REFUSED = 95
 #: Its exit code where the store took not even the outcome.
@@ -158,6 +161,9 @@ class Outcome:
         `cause` says more.
     usage
         The peaks, as in a ``usage`` frame, and ``seconds`` of run time.
+    renew
+        For `REFUSED`: `IMAGE` where the libraries are for another image, `LAYERS` where some are
+        gone. The job may start again with others.
     blames
         The part of the job whose failure ended this one; `exit_code` is then that one's.
     """
@@ -181,6 +187,7 @@ class Outcome:
     usage: Mapping[str, Any] = field(default_factory=dict)
     records: Tuple[Tuple[str, str, int, int], ...] = ()
     blames: Optional[int] = None
+    renew: str = ""
 
     def meta(self) -> Dict[str, Any]:
         """Return the outcome as JSON values."""

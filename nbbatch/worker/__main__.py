@@ -75,7 +75,8 @@ def _superfluous(store: Store, identity: Identity) -> bool:
     if data is None:
         return False
     found = envelope.unseal(data, identity.key, spec.OUTCOME, identity.job)
-    return Outcome.from_meta(found.meta).final
+    outcome = Outcome.from_meta(found.meta)
+    return outcome.final and not outcome.renew
 
 
 def _open(store: Store, identity: Identity) -> envelope.Envelope:

@@ -98,6 +98,7 @@ class _Attempt:
         self._snapshot: Optional[Snapshot] = None
         self._changed: Tuple[str, ...] = ()
         self._values: List[Item] = []
+        self._renew = ""
 
     def run(self) -> Dict[str, Any]:
         """Run and write the outcome; return what it says."""
@@ -139,7 +140,9 @@ class _Attempt:
             # Loaded only where some travelled: a trivial job does not pay for it.
             from nbbatch.worker.run import libraries
 
+            self._renew = spec.IMAGE
             libraries.provide(self._store, self._job, self._folders.libraries, self._say)
+            self._renew = ""
         values.see_modules(self._folders.modules)
         for name, (_, text) in self._job.sources.items():
             cell.remember_source(name, text)
@@ -238,9 +241,9 @@ class _Attempt:
     def _refused(self, error: errors.NbbatchError) -> Outcome:
         kind = type(error).__name__
         print(f"{kind}: {error}", file=sys.stderr, flush=True)
-        return self._ended(
-            spec.REFUSED, what=error.what, cause=error.cause, hint=error.hint, error=kind
-        )
+        gone = self._renew and isinstance(error, errors.NotFoundError)
+        said = {"what": error.what, "cause": error.cause, "hint": error.hint, "error": kind}
+        return self._ended(spec.REFUSED, renew=spec.LAYERS if gone else self._renew, **said)
 
     def _terminated(self) -> Outcome:
         """Say that it was asked to end, and why if that is known."""
