@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from nbbatch.decorators import catch as catch
     from nbbatch.decorators import environment as environment
     from nbbatch.decorators import parallel as parallel
+    from nbbatch.decorators import pypi as pypi
     from nbbatch.decorators import resources as resources
     from nbbatch.decorators import retry as retry
     from nbbatch.decorators import secrets as secrets
@@ -43,6 +44,7 @@ __all__ = [
     "monitor",
     "parallel",
     "progress",
+    "pypi",
     "resources",
     "retry",
     "secrets",
@@ -64,6 +66,7 @@ _HOMES = {
     "monitor": "nbbatch.monitoring",
     "parallel": "nbbatch.decorators",
     "progress": "nbbatch.bars",
+    "pypi": "nbbatch.decorators",
     "resources": "nbbatch.decorators",
     "retry": "nbbatch.decorators",
     "secrets": "nbbatch.decorators",

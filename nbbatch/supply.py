@@ -54,12 +54,12 @@ class Supply:
         LibraryError
             Something can't be had for the place where it is to run, or would not work there.
         """
-        if not captured.wants or options.env == NONE:
+        if not _concerned(captured, options):
             return {}
         target = self._backend.runner.target(options)
-        if target.here:
+        if target.here and not _asks(options):
             return {}
-        plan = self._plan(captured, target)
+        plan = self._plan(captured, target, options)
         if captured.graph.bytecode and plan.target.known:
             _check_python(plan.target)
         if options.env == IMAGE:
@@ -70,12 +70,20 @@ class Supply:
         """Say what a job would be given, and why; nothing is sent."""
         from nbbatch.libraries.telling import described
 
-        plan = self._plan(captured, self._backend.runner.target(options))
+        plan = self._plan(captured, self._backend.runner.target(options), options)
         return described(plan, options.env, self._librarian.kept(plan))
 
-    def _plan(self, captured: Captured, target: Target) -> Plan:
+    def _plan(self, captured: Captured, target: Target, options: Options) -> Plan:
+        from nbbatch.libraries.asked import read_file, requested
+
         librarian = self._librarian
-        return librarian.plan(captured.wants, librarian.known(target), captured.graph.types)
+        plan = librarian.plan(captured.wants, librarian.known(target), captured.graph.types)
+        if options.env == IMAGE:
+            return plan
+        plan = librarian.with_asked(plan, librarian.lacking(captured.wants, Path.cwd()))
+        if options.requirements:
+            plan = librarian.with_asked(plan, read_file(Path(options.requirements).expanduser()))
+        return librarian.with_asked(plan, requested(options.pypi or ()))
 
     def _compared(self, plan: Plan) -> Mapping[str, Any]:
         """Say beforehand what would not work with the image alone, where it is known."""
@@ -109,8 +117,9 @@ class Supply:
 
     def _speaks(self, captured: Captured, options: Options) -> bool:
         """Tell whether a job is told of libraries, and so may say something of its image."""
-        asked = captured.wants and options.env != NONE
-        return bool(asked) and not self._backend.runner.target(options).here
+        if not _concerned(captured, options):
+            return False
+        return _asks(options) or not self._backend.runner.target(options).here
 
     def renew(self, record: Record, options: Options, what: str) -> bool:
         """Give a job that was refused libraries that fit; tell whether it could be done.
@@ -151,9 +160,18 @@ class Supply:
         return Librarian(self._folder, self._backend.store)
 
 
+def _asks(options: Options) -> bool:
+    return bool(options.pypi or options.requirements)
+
+
+def _concerned(captured: Captured, options: Options) -> bool:
+    """Tell whether anything is to be done about a job's libraries."""
+    return options.env != NONE and (bool(captured.wants) or _asks(options))
+
+
 def starts_again(captured: Captured, options: Options) -> bool:
     """Tell whether a job may have to be started again from here."""
-    return bool(captured.wants) or attempts.grows(options.retry_on or ())
+    return _concerned(captured, options) or attempts.grows(options.retry_on or ())
 
 
 def _check_python(target: Target) -> None:

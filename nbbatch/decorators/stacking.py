@@ -34,7 +34,7 @@ if TYPE_CHECKING:
         def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Callable[[F], F]: ...
 
 
-__all__ = ["catch", "environment", "parallel", "resources", "retry", "secrets", "timeout"]
+__all__ = ["catch", "environment", "parallel", "pypi", "resources", "retry", "secrets", "timeout"]
 
 
 def _decorator(
@@ -273,6 +273,22 @@ def secrets(
 def _specified(item: object) -> bool:
     """Tell whether it is Metaflow's long form of a source."""
     return isinstance(item, dict) and "id" in item
+
+
+@_decorator('@pypi(packages={"pandas": "2.2"}, python="3.11")', pypi="packages")
+def pypi(
+    packages: Union[Mapping[str, str], List[str], None] = None, python: Optional[str] = None
+) -> Dict[str, Any]:
+    """Give the job packages of an index, besides those of the kernel that it needs.
+
+    Parameters
+    ----------
+    packages
+        Name to version, ``"2.2"`` or ``">=2"``, or a list of requirements.
+    python
+        The job's Python, ``"3.11"``; the kernel's own where it is left out.
+    """
+    return {"pypi": packages or None, "python": python}
 
 
 @_decorator("@parallel(num_nodes=4)", nodes="num_nodes")

@@ -4,6 +4,7 @@
 `installed`     what is installed here, and which distribution brings which module
 `needs`         what a job needs of it, and why
 `targets`       whether what is installed here runs there
+`asked`         what is asked for by name, and what files beside the notebook say
 `plan`          what is sent, there already, or refused
 `telling`       a plan in words
 `building`      an installed distribution to the pieces of its layer

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
 from nbbatch.backends.base import Target
+from nbbatch.errors import LibraryError
 from nbbatch.libraries.needs import Need, Needs
 from nbbatch.libraries.targets import files_fit
 
-__all__ = ["Item", "Plan", "Way", "make_plan", "misfits"]
+__all__ = ["Item", "Plan", "Way", "make_plan", "misfits", "with_pins"]
 
 
 class Way(str, Enum):
@@ -99,6 +101,39 @@ def make_plan(needs: Needs, target: Target) -> Plan:
     for requirement, reason in needs.missing.items():
         items.append(Item(requirement, "", reason, Way.INDEX))
     return Plan(target, tuple(items))
+
+
+def with_pins(plan: Plan, pins: Mapping[str, str], reasons: Mapping[str, str]) -> Plan:
+    """Return a plan in which distributions have the versions that were resolved.
+
+    Parameters
+    ----------
+    pins
+        Name to version of all that was asked for, and of what that needs.
+    reasons
+        Name to who asked for it.
+
+    Raises
+    ------
+    LibraryError
+        Values that travel are of another major version.
+    """
+    items = {item.name: item for item in plan.items}
+    for name, version in pins.items():
+        old = items.get(name)
+        if old is not None and old.version == version:
+            continue
+        if old is not None and old.pickled and _major(old.version) != _major(version):
+            raise LibraryError(
+                f"{name} {version} can't be given to the job",
+                f"values that travel are made by {name} {old.version}, which the kernel has",
+                f"ask for {name}=={_major(old.version)}.*, or make the values in the job",
+            )
+        has = plan.target.packages.get(name, "")
+        reason = reasons.get(name, "what is asked for needs it")
+        way = Way.THERE if has == version else Way.INDEX
+        items[name] = Item(name, version, reason, way, has)
+    return Plan(plan.target, tuple(items[name] for name in sorted(items)))
 
 
 def _item(need: Need, target: Target) -> Item:

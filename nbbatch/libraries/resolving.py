@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +13,7 @@ from nbbatch.errors import LibraryError
 from nbbatch.libraries.indexes import uv_environment
 from nbbatch.libraries.plan import Item
 from nbbatch.libraries.targets import family, version
+from nbbatch.worker.run.fingerprint import normalized
 
 __all__ = ["download"]
 
@@ -46,6 +47,39 @@ def download(items: Sequence[Item], pinned: Sequence[str], target: Target, folde
         *(["--no-deps"] if exact else ["--constraints", str(folder / "constraints.txt")]),
     ]
     run_uv(command, target)
+
+
+def resolve(
+    asked: Sequence[str], preferred: Mapping[str, str], target: Target, folder: Path
+) -> dict[str, str]:
+    """Return name to version of requirements and all that they need, for a target.
+
+    Parameters
+    ----------
+    preferred
+        Versions to keep where nothing that is asked for forbids it.
+
+    Raises
+    ------
+    LibraryError
+        They contradict each other, or can't be had.
+    """
+    source, pins = folder / "asked.txt", folder / "pins.txt"
+    source.write_text("\n".join([*asked, *preferred]), "utf-8")
+    # What is in the output already is what uv keeps to.
+    pins.write_text("\n".join(f"{name}=={v}" for name, v in preferred.items()), "utf-8")
+    command = [
+        *(uv(), "pip", "compile", str(source), "--output-file", str(pins), "--quiet"),
+        *("--no-header", "--no-annotate", "--no-progress", "--only-binary", ":all:"),
+        *("--python-version", target.minor, "--python-platform", platform(target)),
+    ]
+    run_uv(command, target)
+    found = (line.split(";")[0].strip() for line in pins.read_text("utf-8").splitlines())
+    return {
+        normalized(name): pin
+        for name, equals, pin in (line.partition("==") for line in found)
+        if equals
+    }
 
 
 def run_uv(command: Sequence[str], target: Target) -> str:

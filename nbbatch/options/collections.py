@@ -256,6 +256,35 @@ def conditions(value: object) -> Tuple[str, ...]:
     return tuple(words)
 
 
+@kind("requirements as pip takes them: a list of them, or a dict of name to version")
+def requirements(value: object) -> Tuple[str, ...]:
+    """Take requirements; a version alone is that very one, as Metaflow has it."""
+    found = tuple(text for item in items(value) for text in _required(item))
+    if not found:
+        raise Refused
+    return found
+
+
+def _required(item: object) -> Iterator[str]:
+    if isinstance(item, Mapping):
+        for name, version in item.items():
+            said = plain(version).strip()
+            exact = said and said[0].isdigit()
+            yield _requirement(f"{_text(name).strip()}{'==' if exact else ''}{said}")
+    else:
+        name, equals, version = _text(item).partition("=")
+        if not equals or version[:1] == "=" or re.fullmatch(r"[\w.\[\], -]+", name) is None:
+            yield _requirement(_text(item))
+        else:
+            yield _requirement(f"{name.strip()}{'==' if version[:1].isdigit() else ''}{version}")
+
+
+def _requirement(text: str) -> str:
+    if re.match(r"[A-Za-z0-9][\w.-]*\s*([\[;@<>=!~(,]|\s|$)", text.strip()) is None:
+        raise Refused(f"{text!r} is none")
+    return text.strip()
+
+
 @kind("fields of SubmitJob or RegisterJobDefinition: a dict, or JSON")
 def fields(value: object) -> Mapping[str, Any]:
     """Take fields of a request as they are."""

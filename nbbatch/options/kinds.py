@@ -233,6 +233,7 @@ service_account = matching(
     r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?",
     "up to 253 small letters, digits, - and ., the first and last a letter or digit",
 )
+minor = matching(r"3\.[0-9]{1,2}", "a minor version of Python, as 3.11")
 user = matching(r"[^\s:]+(:[^\s:]+)?", "USER or USER:GROUP, names or numbers")
 #: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/platform-fargate.html
 platform_version = matching(r"LATEST|[0-9]+\.[0-9]+\.[0-9]+", "LATEST or a version, as 1.4.0")

@@ -127,6 +127,25 @@ class Options:
         "sends nothing, none does neither",
         "NBBATCH_ENV",
     )
+    pypi: Optional[Tuple[str, ...]] = _library(
+        None,
+        several.requirements,
+        "pandas>=2",
+        "packages of an index, for the job alone; name=version counts as name==version",
+        many=True,
+    )
+    requirements: Optional[str] = _library(
+        None,
+        kinds.text,
+        "requirements.txt",
+        "a file of requirements, a pyproject.toml, pylock.toml or uv.lock, for the job",
+    )
+    python: Optional[str] = _library(
+        None,
+        kinds.minor,
+        "3.11",
+        "the job's Python: its image, where none is named, or its interpreter on this machine",
+    )
     library_cache: Optional[str] = _library(
         None,
         kinds.absolute_path,

@@ -247,6 +247,7 @@ def test_secrets_are_read_with_the_execution_role():
 def test_registry(image, whole):
     """An image that names no registry gets the configured one."""
     assert requests.with_registry(image, "reg.io/") == whole
+    assert requests.with_registry(None, None, "3.9") == "python:3.9"
     assert requests.with_registry(image, None) == (image or requests.default_image())
 
 
@@ -317,6 +318,11 @@ ELSEWHERE = {
     "assign_public_ip",
     "service_account",
     "job_definition",
+    "env",
+    "pypi",
+    "requirements",
+    "python",
+    "library_cache",
 }
 
 

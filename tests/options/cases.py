@@ -184,6 +184,32 @@ CASES: dict[str, Cases] = {
         bad=["", "images"],
         odd=TEXT,
     ),
+    "pypi": Cases(
+        good=[
+            ("pandas>=2", ("pandas>=2",)),
+            ("pandas=2.2", ("pandas==2.2",)),
+            (["a", "b[c]~=1.0 ; python_version < '4'"], ("a", "b[c]~=1.0 ; python_version < '4'")),
+            ({"pandas": "2.2", "numpy": ">=2", "six": ""}, ("pandas==2.2", "numpy>=2", "six")),
+        ],
+        edges=[("a", ("a",))],
+        beyond=["-r x", ">=2"],
+        bad=["", "--index-url=x"],
+        odd=[object(), b"a", 1, True, [], [object()], {"a": object()}],
+    ),
+    "requirements": Cases(
+        good=same("requirements.txt", "/a/uv.lock"),
+        edges=same("x"),
+        beyond=[""],
+        bad=[" "],
+        odd=TEXT,
+    ),
+    "python": Cases(
+        good=same("3.11", "3.9"),
+        edges=[(3.12, "3.12")],
+        beyond=["2.7", "4.0"],
+        bad=["3", "3.11.2", "py311", ""],
+        odd=[object(), b"3.11", True, ["3.11"]],
+    ),
     "library_cache": Cases(
         good=same("/mnt/libraries"),
         edges=same("/a"),

@@ -34,7 +34,7 @@ def target(options: Options, image: str, processors: Sequence[str]) -> Target:
     name = f"job definition {options.job_definition}" if options.job_definition else image
     return Target(
         name=f"{name} {options.executable}" if options.executable else name,
-        python=python or "{}.{}".format(*sys.version_info),
+        python=python or options.python or "{}.{}".format(*sys.version_info),
         machine=_MACHINES.get(processor, processor),
         libc="musl" if "alpine" in slim else "glibc",
     )

@@ -217,7 +217,7 @@ class BatchRunner:
 
     def image(self, options: Options) -> str:
         """Return the image in full, as jobs will have it."""
-        return requests.with_registry(options.image, self._registry)
+        return requests.with_registry(options.image, self._registry, options.python)
 
     @property
     def queues(self) -> Queues:

@@ -32,11 +32,29 @@ def environment(executable: str) -> Target:
     program = shutil.which(executable) or executable
     # Not its real path: that of a virtual environment is the Python that it was made of.
     if os.path.abspath(program) == os.path.abspath(sys.executable):
-        return Target(program, fingerprint.python(), os.uname().machine, known=True, here=True)
+        machine, libc = os.uname().machine, fingerprint.libc()
+        return Target(program, fingerprint.python(), machine, libc, known=True, here=True)
     known = _known.get(program)
     if known is None or known[0] != _state(path for path, _ in known[0]):
         known = _known[program] = _asked(program)
     return known[1]
+
+
+def check_python(executable: str, python: str) -> None:
+    """Refuse an interpreter of another minor version than the one that is asked for.
+
+    Raises
+    ------
+    OptionError
+        It is of another, or none of that version is on this machine.
+    """
+    there = environment(executable).python
+    if there != python:
+        raise OptionError(
+            f"python = {python!r} can't be used",
+            f"{executable} is Python {there}, and there is no other on this machine's PATH",
+            f"install Python {python}, or name its interpreter: --executable /path/to/python",
+        )
 
 
 def _asked(program: str) -> tuple[tuple[tuple[str, int], ...], Target]:

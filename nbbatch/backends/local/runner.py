@@ -15,7 +15,7 @@ from pathlib import Path
 
 from nbbatch.backends.base import Call, ClientStore, Launch, Target, masked
 from nbbatch.backends.local import machine
-from nbbatch.backends.local.environments import environment
+from nbbatch.backends.local.environments import check_python, environment
 from nbbatch.backends.local.errors import as_backend_errors
 from nbbatch.backends.local.folder import JobFolder
 from nbbatch.backends.local.secrets import ReadSecrets, no_secrets, variables
@@ -27,6 +27,7 @@ from nbbatch.errors import InvalidRequestError, OptionError
 from nbbatch.facts import Status
 from nbbatch.options import Options
 from nbbatch.wire import keys, spec
+from nbbatch.worker.run import fingerprint
 
 #: Variables of the kernel's own that say which job it is itself; not those of its jobs.
 _OWN = ("NBBATCH_", "AWS_BATCH_")
@@ -84,6 +85,8 @@ class LocalRunner:
 
     def check(self, options: Options) -> None:
         """Refuse what can't work; see `nbbatch.backends.base.Runner.check`."""
+        if options.python:
+            check_python(_executable(options), options.python)
         if options.executable and shutil.which(options.executable) is None:
             raise OptionError(
                 f"executable = {options.executable!r} can't be used",
@@ -274,6 +277,8 @@ def _directory(launch: Launch) -> str:
 
 
 def _executable(options: Options) -> str:
+    if options.python and not options.executable and options.python != fingerprint.python():
+        return shutil.which(f"python{options.python}") or sys.executable
     return options.executable or sys.executable or "python3"
 
 

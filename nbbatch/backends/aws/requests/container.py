@@ -27,7 +27,7 @@ def container(options: Options, queue: Queue) -> Request:
     """Build ``containerProperties``: all but what varies from job to job."""
     mounted = mounts(options)
     found: Request = {
-        "image": options.image or default_image(),
+        "image": options.image or default_image(options.python),
         "command": bootstrap_command(options.executable or "python"),
         "jobRoleArn": options.iam_role,
         "resourceRequirements": resources(*PLACEHOLDER),

@@ -28,7 +28,7 @@ def pod(options: Options) -> Request:
     kept = list(_volumes(options))
     main: Request = {
         "name": CONTAINER,
-        "image": options.image or default_image(),
+        "image": options.image or default_image(options.python),
         "command": bootstrap_command(options.executable or "python"),
         "resources": quantities(*PLACEHOLDER),
         "securityContext": _security(options) or None,

@@ -1,0 +1,167 @@
+"""What is asked for by name: options, decorators, files of requirements, locks."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nbbatch import batch, pypi
+from nbbatch.errors import LibraryError, OptionError
+from nbbatch.libraries.asked import beside, read_file
+from tests.libraries.conftest import Kernel, Notebook
+from tests.libraries.shop import Made, wheel
+
+HERE = f"{sys.version_info[0]}.{sys.version_info[1]}"
+#: Inside a function: a module that the kernel lacks can't come back.
+CELL = """
+def look():
+    import tinylib
+    return tinylib.__version__
+v = look()
+"""
+
+
+@pytest.fixture
+def shop(wheels: Path) -> Path:
+    """Fill the folder of wheels: a library in three versions, and what the last one needs."""
+    for version, requires in (("1.0", ()), ("1.5", ()), ("2.0", ["newdep"])):
+        text = {"tinylib/__init__.py": f"__version__ = {version!r}\nclass Thing: pass\n"}
+        wheel(Made("tinylib", version, text, requires=requires), wheels)
+    wheel(Made("newdep", "0.1", {"newdep.py": "__version__ = '0.1'\n"}), wheels)
+    return wheels
+
+
+def test_a_package_that_the_kernel_lacks(notebook: Notebook, shop: Path, bare: str) -> None:
+    """It is resolved with what it needs, once."""
+    cell = CELL + "from newdep import __version__ as w"
+    notebook.batch(cell, f"--executable {bare} --pypi 'tinylib>=1'")
+    assert (notebook["v"], notebook["w"]) == ("2.0", "0.1")
+    for path in shop.iterdir():
+        path.unlink()
+    notebook.batch(cell, f"--executable {bare} --pypi 'tinylib>=1'")
+
+    assert (notebook["v"], notebook["w"]) == ("2.0", "0.1")
+
+
+def test_another_version_than_the_kernels(
+    notebook: Notebook, kernel: Kernel, shop: Path, bare: str
+) -> None:
+    """What is asked for counts, on the kernel's own interpreter too."""
+    kernel.install("tinylib", "1.0")
+    notebook.batch(CELL, f"--executable {bare} --pypi tinylib=1.5")
+    assert notebook["v"] == "1.5"
+    notebook.batch(CELL, "--pypi tinylib=1.5")
+
+    assert notebook["v"] == "1.5"
+
+
+def test_the_decorator(local_session: Any, shop: Path, bare: str) -> None:
+    """`@pypi` has Metaflow's arguments."""
+
+    @pypi(packages={"tinylib": "1.5"}, python=HERE)
+    @batch(executable=bare)
+    def version() -> str:
+        import tinylib
+
+        return str(tinylib.__version__)
+
+    assert version.submit().result(60) == "1.5"
+
+
+def test_values_forbid_another_major_version(
+    notebook: Notebook, kernel: Kernel, shop: Path, bare: str
+) -> None:
+    """A pickle of version 1 is not for version 2, even if that is asked for."""
+    kernel.install("tinylib", "1.0", files={"tinylib/__init__.py": "class Thing: pass\n"})
+    notebook.run("import tinylib\nthing = tinylib.Thing()")
+    error = notebook.failing("x = thing", f"--executable {bare} --pypi tinylib=2.0")
+
+    assert isinstance(error, LibraryError)
+    assert "values that travel are made by tinylib 1.0" in error.cause
+
+
+def test_what_contradicts_itself(notebook: Notebook, shop: Path, bare: str) -> None:
+    """uv's own words say why."""
+    line = f"--executable {bare} --pypi tinylib=1.0 --pypi 'tinylib>1'"
+    error = notebook.failing("import tinylib", line)
+
+    assert isinstance(error, LibraryError)
+    assert "tinylib" in error.cause
+
+
+def test_a_file_of_requirements(notebook: Notebook, shop: Path, bare: str, tmp_path: Path) -> None:
+    """`--requirements` takes it by its path."""
+    path = tmp_path / "reqs.txt"
+    path.write_text("# what it needs\ntinylib < 2  # not yet\n--no-binary :none:\n")
+    notebook.batch(CELL, f"--executable {bare} --requirements {path}")
+
+    assert notebook["v"] == "1.5"
+
+
+def test_a_lock_beside_the_notebook(
+    notebook: Notebook, shop: Path, bare: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the kernel lacks comes as the lock has it."""
+    folder = tmp_path / "beside"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    (folder / "uv.lock").write_text(
+        'version = 1\n[[package]]\nname = "mine"\nversion = "0"\nsource = { editable = "." }\n'
+        '[[package]]\nname = "tinylib"\nversion = "1.0"\nsource = { registry = "x" }\n'
+    )
+    notebook.batch(CELL, f"--executable {bare}")
+
+    assert notebook["v"] == "1.0"
+
+
+LOCK = (
+    '[[package]]\nname = "A.b"\nversion = "1"\nsource = {registry = "x"}\n'
+    '[[package]]\nname = "c"\nversion = "2"\nsource = {virtual = "."}\n'
+)
+PYLOCK = (
+    '[[packages]]\nname = "a"\nversion = "1"\nmarker = "sys_platform == \'linux\'"\n'
+    '[[packages]]\nname = "b"\n[packages.directory]\npath = "."\n'
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "found"),
+    [
+        ("uv.lock", LOCK, ["A.b==1"]),
+        ("pylock.toml", PYLOCK, ['a==1 ; sys_platform == "linux"']),
+        (
+            "requirements.txt",
+            "a>=1 \\\n  --hash=sha256:00\n-i somewhere\n# no\nb[x] ; python_version > '3' # yes\n",
+            ["a>=1", "b[x] ; python_version > '3'"],
+        ),
+        ("pyproject.toml", '[project]\nname = "p"\ndependencies = ["a~=1.0"]\n', ["a~=1.0"]),
+    ],
+)
+def test_files_are_read(tmp_path: Path, name: str, text: str, found: list[str]) -> None:
+    """Each kind, by its name; what is the user's own is no library."""
+    (tmp_path / name).write_text(text)
+
+    assert [each.strip() for each in read_file(tmp_path / name).requirements] == found
+    assert beside(tmp_path).requirements == read_file(tmp_path / name).requirements
+
+
+@pytest.mark.parametrize("text", ["[[package", "package = 3", '[project]\ndependencies = ["!"]'])
+def test_files_that_are_broken(tmp_path: Path, text: str) -> None:
+    """The path is in the message."""
+    (tmp_path / "pyproject.toml").write_text(text)
+    if text != "package = 3":
+        with pytest.raises(LibraryError, match="pyproject.toml"):
+            read_file(tmp_path / "pyproject.toml")
+    with pytest.raises(LibraryError, match="none.txt"):
+        read_file(tmp_path / "none.txt")
+
+
+def test_a_python_that_is_not_here(notebook: Notebook) -> None:
+    """The error says what to do."""
+    error = notebook.failing("x = 1", "--python 3.99")
+
+    assert isinstance(error, OptionError)
+    assert "--executable" in error.hint
