@@ -13,7 +13,7 @@ from typing import Any
 
 from nbbatch.capture.values import Scene, capture_call
 from nbbatch.catching import settle
-from nbbatch.follow import Follower, fitting_emitter, follow
+from nbbatch.follow import Follower, Steps, fitting_emitter, follow
 from nbbatch.futures.job import Job
 from nbbatch.futures.tracker import Observer
 from nbbatch.origin import notebook
@@ -43,7 +43,8 @@ def submit(
     captured = capture_call(function, args, kwargs, scene)
     name = merged.name or tidy_name(getattr(function, "__name__", "function"))
     spec = JobSpec(kind="call", name=name)
-    return session.submit(Work(spec, captured, notebook()), merged, observer)
+    work = Work(spec, captured, notebook(), Steps() if observer is not None else None)
+    return session.submit(work, merged, observer)
 
 
 def call(

@@ -44,6 +44,8 @@ class Work:
     spec: JobSpec
     captured: Captured
     notebook: str = ""
+    #: Told which step is being taken, where one takes long before the job starts.
+    say: Any = None
 
 
 class Session:
@@ -215,7 +217,7 @@ class Session:
     def _write(self, work: Work, options: Options, id_: str, key: bytes, sent: set[str]) -> None:
         """Write worker and libraries, if this session has not, and the sealed input."""
         self._send_worker()
-        libraries = self.supply.sent(work.captured, options)
+        libraries = self.supply.sent(work.captured, options, work.say)
         captured = work.captured
         buffers = captured.parts()
         described = replace(

@@ -23,6 +23,7 @@ from nbbatch.wire.graph import Graph
 if TYPE_CHECKING:
     from nbbatch.libraries import Librarian
     from nbbatch.libraries.plan import Plan
+    from nbbatch.libraries.sending import Say
 
 #: What the option `env` may say, besides auto.
 IMAGE, NONE = "image", "none"
@@ -46,7 +47,9 @@ class Supply:
         #: What the jobs that run want, should they have to start again.
         self._wanted: dict[str, Captured] = {}
 
-    def sent(self, captured: Captured, options: Options) -> Mapping[str, Any]:
+    def sent(
+        self, captured: Captured, options: Options, say: Say | None = None
+    ) -> Mapping[str, Any]:
         """Send what a job lacks of the modules that it wants; return what it is told of them.
 
         Raises
@@ -59,31 +62,37 @@ class Supply:
         target = self._backend.runner.target(options)
         if target.here and not _asks(options):
             return {}
-        plan = self._plan(captured, target, options)
+        from nbbatch.libraries.sending import silent
+
+        say = say or silent
+        plan = self._plan(captured, target, options, say)
         if captured.graph.bytecode and plan.target.known:
             _check_python(plan.target)
         if options.env == IMAGE:
             return self._compared(plan)
-        return self._librarian.send(plan).meta()
+        return self._librarian.send(plan, say).meta()
 
     def described(self, captured: Captured, options: Options) -> str:
         """Say what a job would be given, and why; nothing is sent."""
+        from nbbatch.libraries.sending import silent
         from nbbatch.libraries.telling import described
 
-        plan = self._plan(captured, self._backend.runner.target(options), options)
+        target = self._backend.runner.target(options)
+        plan = self._plan(captured, target, options, silent)
         return described(plan, options.env, self._librarian.kept(plan))
 
-    def _plan(self, captured: Captured, target: Target, options: Options) -> Plan:
+    def _plan(self, captured: Captured, target: Target, options: Options, say: Say) -> Plan:
         from nbbatch.libraries.asked import read_file, requested
 
         librarian = self._librarian
         plan = librarian.plan(captured.wants, librarian.known(target), captured.graph.types)
         if options.env == IMAGE:
             return plan
-        plan = librarian.with_asked(plan, librarian.lacking(captured.wants, Path.cwd()))
+        plan = librarian.with_asked(plan, librarian.lacking(captured.wants, Path.cwd()), say)
         if options.requirements:
-            plan = librarian.with_asked(plan, read_file(Path(options.requirements).expanduser()))
-        return librarian.with_asked(plan, requested(options.pypi or ()))
+            file = Path(options.requirements).expanduser()
+            plan = librarian.with_asked(plan, read_file(file), say)
+        return librarian.with_asked(plan, requested(options.pypi or ()), say)
 
     def _compared(self, plan: Plan) -> Mapping[str, Any]:
         """Say beforehand what would not work with the image alone, where it is known."""

@@ -7,7 +7,7 @@ import importlib.util
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -21,7 +21,7 @@ from nbbatch.libraries.compiling import compile_all
 from nbbatch.libraries.installed import Distribution, Installed, installed
 from nbbatch.libraries.needs import find_needs
 from nbbatch.libraries.plan import Item, Plan, Way, make_plan, with_pins
-from nbbatch.libraries.sending import Content, send
+from nbbatch.libraries.sending import Content, Say, send, silent
 from nbbatch.libraries.targets import family, kernel_target, told
 from nbbatch.wire.layers import Layer, Libraries
 from nbbatch.worker.run.fingerprint import normalized
@@ -32,7 +32,6 @@ __all__ = ["Librarian"]
 _FORMAT: Final = "1"
 #: Behind the recipe of a layer, that of its bytecode.
 _BYTECODE: Final = "|bytecode"
-Say = Callable[[str], None]
 
 
 class Librarian:
@@ -77,7 +76,7 @@ class Librarian:
         """
         return make_plan(find_needs(wants, types, installed(), target), target)
 
-    def with_asked(self, plan: Plan, asked: Asked, say: Say = lambda text: None) -> Plan:
+    def with_asked(self, plan: Plan, asked: Asked, say: Say = silent) -> Plan:
         """Return a plan with what is asked for besides, in versions that fit together.
 
         Raises
@@ -124,7 +123,7 @@ class Librarian:
         """Return the names of what the store has already."""
         return {item.name for item in plan.items if self._built.get(_recipe(item, plan.target))}
 
-    def send(self, plan: Plan, say: Say = lambda text: None) -> Libraries:
+    def send(self, plan: Plan, say: Say = silent) -> Libraries:
         """Put into the store what of a plan is not there yet; return what the job is told.
 
         Raises
@@ -203,6 +202,8 @@ class Librarian:
             for recipe, found in here.items()
         }
         made = send(contents, self._store, say)
+        size = sum(layer.size for layer in made.values())
+        say(f"sent {len(made)} of the kernel's libraries, {size / 1e6:.1f} MB", last=True)
         self._built.add({recipe: ledger.entry(layer) for recipe, layer in made.items()})
         if compiled:
             # The files are still needed then.
@@ -233,7 +234,7 @@ def _compiled(here: Mapping[str, Distribution], store: ClientStore, built: ledge
             if sources:
                 compile_all(sources)
                 content = Content(found.name, found.version, bytecode(sources, Path(made)))
-                layer = send({recipe: content}, store, lambda text: None)[recipe]
+                layer = send({recipe: content}, store, silent)[recipe]
                 built.add({recipe + _BYTECODE: ledger.entry(layer)})
 
 

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from nbbatch.backends.base import ClientStore
 from nbbatch.wire import layers
 from nbbatch.wire.layers import Chunk, Layer, Piece
 
-__all__ = ["Content", "send"]
+__all__ = ["Content", "Say", "send", "silent"]
 
 _THREADS: Final = min(8, (os.cpu_count() or 1) + 2)
 
-#: Told in words how far it is.
-Say = Callable[[str], None]
+
+class Say(Protocol):
+    """Told in words how far it is."""
+
+    def __call__(self, text: str, *, last: bool = False) -> None:
+        """Take the next step, or the `last` words."""
+
+
+def silent(text: str, *, last: bool = False) -> None:
+    """Say nothing."""
 
 
 class Content(NamedTuple):
@@ -39,7 +47,7 @@ def send(contents: Mapping[str, Content], store: ClientStore, say: Say) -> dict[
 
     with ThreadPoolExecutor(_THREADS) as pool:
         for number, recipe, group in _groups(contents):
-            say(f"sending {contents[recipe].name}, {number} of {len(contents)} libraries")
+            say(f"sending {contents[recipe].name}, {number} of {len(contents)}")
             waiting.append((recipe, pool.submit(_put, store, group)))
             # Not all at once: a large distribution would fill the memory.
             if len(waiting) > 2 * _THREADS:

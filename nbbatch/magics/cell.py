@@ -19,6 +19,7 @@ from nbbatch.follow import (
     Detached,
     Follower,
     Pauses,
+    Steps,
     awaiting,
     blocking,
     completed,
@@ -77,7 +78,7 @@ async def _run(shell: Any, line: str, body: str, pauses: Pauses) -> _Rest:
         return lambda: None
     follower = Follower()
     try:
-        job = session.submit(work, options, follower)
+        job = session.submit(replace(work, say=Steps()), options, follower)
     except KeyboardInterrupt:
         raise stopped(f"{work.spec.name} was not started, and nothing of it is left") from None
     if asked.as_name is not None:
