@@ -7,7 +7,7 @@ import itertools
 from nbbatch import prices
 from nbbatch.options import table
 from nbbatch.session import current_session
-from nbbatch.widgets.table import table_text
+from nbbatch.widgets.monitor.table import table_text
 
 __all__ = ["describe_settings", "list_jobs"]
 

@@ -25,7 +25,7 @@ def monitor(all: bool = False) -> None:
     if not can_be_live():
         print(list_jobs("" if all else notebook()))
         return
-    from nbbatch.widgets.monitor import MonitorView  # a terminal never loads it
+    from nbbatch.widgets.monitor.view import MonitorView  # a terminal never loads it
 
     session, name = current_session(), notebook()
     MonitorView(

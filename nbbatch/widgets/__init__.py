@@ -12,9 +12,6 @@ what to do on a click. Neither ipywidgets nor anywidget is loaded before a card 
 `still`      a plain card, where nobody can watch
 `output`     what is left of a notebook's outputs when its kernel ends
 `monitor`    the live table of many jobs
-`table`      that table as plain HTML and plain text
-`presence`   whether a page still shows what is live
-`painting`   outputs below a cell that has ended
 `door`       how a click reaches a kernel that is busy
 `desk`       what else a page asks while a cell waits
 `terminal`   the live line in a terminal, plain lines in a pipe

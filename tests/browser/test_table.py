@@ -10,7 +10,7 @@ from playwright.sync_api import Browser
 
 from nbbatch.facts import Gpu, JobFacts, NodeFacts, Progress, State, Usage
 from nbbatch.widgets.model.row import row
-from nbbatch.widgets.monitor import MonitorWidget
+from nbbatch.widgets.monitor.view import MonitorWidget
 from tests.browser.contrast import faint_graphics, faint_texts
 from tests.browser.stage import Stage, staged
 

@@ -17,9 +17,9 @@ from comm.base_comm import BaseComm
 from nbbatch.errors import BackendError
 from nbbatch.facts import JobFacts
 from nbbatch.widgets import door
-from nbbatch.widgets import monitor as module
-from nbbatch.widgets.monitor import MonitorView
-from nbbatch.widgets.presence import Presence
+from nbbatch.widgets.monitor import view as module
+from nbbatch.widgets.monitor.presence import Presence
+from nbbatch.widgets.monitor.view import MonitorView
 from tests.widgets.jobs import HandPump, ended, running, waiting
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from nbbatch.widgets.table import table_bundle, table_html, table_text
+from nbbatch.widgets.monitor.table import table_bundle, table_html, table_text
 from tests.widgets.jobs import ended, running, waiting
 
 

@@ -19,14 +19,14 @@ from traitlets import Bool, Dict, Unicode
 
 from nbbatch.facts import JobFacts
 from nbbatch.widgets import door
-from nbbatch.widgets.changes import Changes
+from nbbatch.widgets.monitor.changes import Changes
+from nbbatch.widgets.monitor.painting import here
+from nbbatch.widgets.monitor.presence import Presence
+from nbbatch.widgets.monitor.shelf import Shelf
+from nbbatch.widgets.monitor.table import table_bundle
 from nbbatch.widgets.output import Handle, Remains, part_at_exit
 from nbbatch.widgets.page import script, style
-from nbbatch.widgets.painting import here
-from nbbatch.widgets.presence import Presence
 from nbbatch.widgets.pump import Pump, shared
-from nbbatch.widgets.shelf import Shelf
-from nbbatch.widgets.table import table_bundle
 
 __all__ = ["Jobs", "MonitorView", "MonitorWidget"]
 
