@@ -23,6 +23,8 @@ sys.path.insert(0, str(Path(__file__).parent / "backends"))
 
 import aws_rig  # noqa: E402 found beside the backends' own tests
 
+from tests.libraries.shop import Made, install  # noqa: E402
+
 #: Pauses of the watcher between two reads of a job's story on S3, and between two questions.
 READ, ASK = 0.4, 2.0
 #: Far more than an input without its large data, far less than that data.
@@ -304,3 +306,30 @@ def test_a_monitor_of_many_jobs(wire: Wire) -> None:
 
     assert again.calls()["DescribeJobs"] <= 3 * (took / ASK + 2)
     assert again.reads("/frames/") == again.reads("/outcome/") == 0
+
+
+def test_a_warm_submit_with_libraries(
+    wire: Wire, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A library is sent once; from then on it costs no call at all."""
+    site = tmp_path / "site-packages"
+    install(Made("wirelib", "1.0", {"wirelib/__init__.py": "value = 7\n"}), site)
+    monkeypatch.syspath_prepend(str(site))
+
+    @batch
+    def value() -> int:
+        import wirelib
+
+        return int(wirelib.value)
+
+    costs = []
+    for _ in range(3):
+        wire.sent.clear()
+        job = value.submit()
+        costs.append(wire.calls())
+        assert job.result(60) == 7
+        current_session().supply.settle()
+        del costs[-1]["GetObject"], costs[-1]["DescribeJobs"]
+
+    assert costs[0]["PutObject"] == 3
+    assert costs[1] == costs[2] == {"PutObject": 1, "SubmitJob": 1}
