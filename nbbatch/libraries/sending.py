@@ -14,6 +14,7 @@ from nbbatch.wire.layers import Chunk, Layer, Piece
 
 __all__ = ["Content", "Say", "send", "silent"]
 
+#: Packing is work, sending waits for the network.
 _THREADS: Final = min(8, (os.cpu_count() or 1) + 2)
 
 

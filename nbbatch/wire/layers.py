@@ -19,9 +19,11 @@ from dataclasses import dataclass, field
 from typing import Any, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Sequence, Tuple
 
 #: Bytes of files in one piece, about.
-PIECE = 16 << 20
+PIECE = 8 << 20
 _MAGIC = b"NBL1"
+#: Files for tests, and for compilers.
 _TESTS = frozenset({"test", "tests"})
+_COMPILED = (".a", ".c", ".cpp", ".f", ".f90", ".h", ".hpp", ".lib", ".pxd", ".pxi", ".pyx")
 _HEAD = len(_MAGIC) + 4
 #: Faster than any other, for a few percent more bytes.
 _LEVEL = 1
@@ -121,7 +123,7 @@ def key(digest: str) -> str:
 
 def late(name: str) -> bool:
     """Tell whether a file is for those who work on a library: hardly any job asks for it."""
-    return not _TESTS.isdisjoint(name.split("/")[:-1])
+    return name.endswith(_COMPILED) or not _TESTS.isdisjoint(name.split("/")[:-1])
 
 
 def cut(files: Iterable[Tuple[str, int, "memoryview"]]) -> Iterator[List[Chunk]]:

@@ -102,11 +102,11 @@ def test_a_cell_runs_in_the_container(
 
 @same_python
 def test_an_image_without_the_library_says_so(account: Rig) -> None:
-    """A value that needs a library which the image lacks is refused before anything runs."""
+    """Where nothing is sent, a value that needs a library is refused before anything runs."""
     import numpy as np
 
     with pytest.raises(ImageError, match="No module named 'numpy'") as caught:
-        nbbatch.batch(memory="512M")(len).submit(np.arange(3)).result(60)
+        nbbatch.batch(memory="512M", env="none")(len).submit(np.arange(3)).result(60)
 
     assert "--image" in caught.value.hint
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
-from typing import Any, Callable, Dict, List, Mapping, Sequence, Tuple
+from typing import Any, Callable, ContextManager, Dict, List, Mapping, Sequence, Tuple
 
 from nbbatch import errors
 from nbbatch.wire import keys, layers
@@ -18,7 +19,8 @@ from nbbatch.worker.stores import open_store
 
 Say = Callable[[Dict[str, Any]], None]
 
-#: Fetching waits for the network, unpacking for zlib and the disk: neither holds the interpreter.
+#: Fetching waits for the network; unpacking is work, of which more at a time than there are cores
+#: only gets in its own way: each needs much new memory at once.
 _THREADS = 8
 #: Where distributions are installed; what travels counts before it, and after what is Python's.
 _INSTALLED = ("site-packages", "dist-packages")
@@ -113,7 +115,7 @@ def _follow_up(wanted: Sequence[Layer], folder: str) -> None:
         # A store of its own: a connection must not be shared with a fork.
         store = open_store(os.environ)
         for piece in pieces:
-            _take(store, piece, folder)
+            _take(store, piece, folder, contextlib.nullcontext())
     # Nobody waits for it.
     except BaseException:
         pass
@@ -126,6 +128,7 @@ def _fetch(
 ) -> None:
     """Fetch layers, each into its folder, with what may come late or without."""
     from concurrent.futures import ThreadPoolExecutor
+    from threading import BoundedSemaphore
 
     if not missing:
         return
@@ -134,14 +137,24 @@ def _fetch(
     pieces = [(p, to) for layer, to in missing for p in layer.pieces if late or not p.late]
     # The largest first, so that the last ones to end are short.
     pieces.sort(key=lambda pair: -pair[0].size)
+    gate = BoundedSemaphore(_cores())
     with ThreadPoolExecutor(_THREADS) as pool:
-        for _ in pool.map(lambda pair: _take(store, *pair), pieces):
+        for _ in pool.map(lambda pair: _take(store, pair[0], pair[1], gate), pieces):
             pass
     seconds = time.monotonic() - started
     say(frame("libraries", text="", seconds=round(seconds, 3)))
 
 
-def _take(store: Store, piece: Piece, folder: str) -> None:
+def _cores() -> int:
+    """Return how many CPUs this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    # Not everywhere.
+    except AttributeError:
+        return os.cpu_count() or 1
+
+
+def _take(store: Store, piece: Piece, folder: str, gate: "ContextManager[Any]") -> None:
     name = layers.key(piece.digest)
     data = store.get(name)
     if data is None:
@@ -151,14 +164,15 @@ def _take(store: Store, piece: Piece, folder: str) -> None:
             "run it again: it is sent anew then",
         )
     try:
-        layers.check(data, piece)
+        with gate:
+            layers.check(data, piece)
+            layers.unpack(data, folder)
     except ValueError as error:
         raise errors.SealError(
             "the job's libraries are refused unread",
             str(error),
             "find out who else writes to the store, remove that object and run it again",
         ) from None
-    layers.unpack(data, folder)
 
 
 def _named(wanted: Sequence[Layer]) -> str:

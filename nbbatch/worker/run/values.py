@@ -144,9 +144,9 @@ def _unreadable(record: graph.Loaded, job: JobSpec) -> errors.ImageError:
     cause = f"{type(error).__name__}: {error}"
     if isinstance(error, ModuleNotFoundError) and error.name:
         package = error.name.partition(".")[0]
-        hint = f"use an image that has {package} (--image), or don't send what needs it"
+        hint = f"--env auto, which sends {package} along, or an image that has it (--image)"
     else:
-        hint = "use an image with the same library versions as the kernel (--image)"
+        hint = "--env auto, or an image with the kernel's versions of libraries (--image)"
     return errors.ImageError(what, cause, hint)
 
 
