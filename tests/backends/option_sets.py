@@ -96,6 +96,11 @@ VALUES: dict[str, list[Any]] = {
     "scheduling_priority": [0, 9999],
     "parameters": [{}, {"a": "b"}, {"a": "x" * 31000}],
     "job_definition": ["theirs", "theirs:3"],
+    "env": ["auto", "image", "none"],
+    "pypi": [["six>=1"], []],
+    "requirements": ["requirements.txt"],
+    "python": ["3.12"],
+    "library_cache": ["/var/cache/libraries"],
     "extra": [
         {},
         {"timeout": {"attemptDurationSeconds": 60}},

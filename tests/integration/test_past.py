@@ -100,8 +100,8 @@ def test_the_list_tells_when_a_job_ran(local_session: Session) -> None:
     (listed,) = nbbatch.jobs()
 
     assert listed.stays == job.facts.stays
-    assert (listed.attempt, listed.started_at) == (2, job.facts.stays[-1].since)
-    assert listed.stopped_at == job.facts.stays[-1].until
+    assert (listed.attempt, listed.started_at) == (2, job.facts.started_at)
+    assert listed.stopped_at == job.facts.stopped_at
 
 
 def test_the_past_of_nodes() -> None:

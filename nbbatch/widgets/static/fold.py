@@ -43,14 +43,16 @@ def folded(model: CardModel, tail: Sequence[Line], room: int) -> str:
     start = (
         '<details style="padding:4px 0;line-height:1.5">'
         f'<summary style="cursor:pointer">{_summary(model)}</summary>'
-        f'<div style="padding:2px 0 4px 18px">{"".join(_facts(model))}{_bars(model)}'
+        '<div style="padding:2px 0 4px 18px">'
     )
     end = "</div></details>"
     room -= weight(start) + weight(end)
+    rows = _fitting_rows([*_facts(model), *_again(model.id), *_bars(model)], room)
+    room -= weight(rows)
     log = _log(model, tail, room)
     charts = _fitting_charts(model.usage, max(room - weight(log), room - _LOG_BYTES))
     log = _log(model, tail, room - weight(charts))
-    return f"{start}{charts}{log}{end}"
+    return f"{start}{rows}{charts}{log}{end}"
 
 
 def weight(html: str) -> int:
@@ -77,9 +79,21 @@ def _facts(model: CardModel) -> Iterator[str]:
             yield _row("", escape(line))
     links = [_link("console", model.url), _link("log", model.log_url)]
     yield _row("Pages", " · ".join(filter(None, links)))
-    id_ = escape(model.id)
-    yield _row("Job", id_)
-    yield _row("Open again", f"<code>%batch card {id_}</code>")
+
+
+def _again(id_: str) -> Iterator[str]:
+    yield _row("Job", escape(id_))
+    yield _row("Open again", f"<code>%batch card {escape(id_)}</code>")
+
+
+def _fitting_rows(rows: Sequence[str], room: int) -> str:
+    """Join the rows that fit; a job may have called anything by names of any length."""
+    kept: list[str] = []
+    for row in rows:
+        room -= weight(row)
+        if room > 0:
+            kept.append(row)
+    return "".join(kept)
 
 
 def _row(label: str, html: str) -> str:
@@ -95,8 +109,8 @@ def _link(name: str, url: str) -> str:
     return f'<a href="{escape(url)}" target="_blank" rel="noopener">{name}</a>'
 
 
-def _bars(model: CardModel) -> str:
-    return "".join(map(_progress, model.bars[-texts.NAMED :]))
+def _bars(model: CardModel) -> Iterator[str]:
+    return map(_progress, model.bars[-texts.NAMED :])
 
 
 def _progress(loop: Bar) -> str:
