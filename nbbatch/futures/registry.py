@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -142,10 +143,11 @@ class Registry:
 
     def __iter__(self) -> Iterator[Record]:
         """Yield the records, the newest first."""
-        for name in sorted(self.names(), reverse=True):
-            record = self.get(name)
-            if record is not None:
-                yield record
+        # An id begins with its second; within one the records themselves tell.
+        names = sorted(self.names(), reverse=True)
+        for _, same in itertools.groupby(names, lambda name: name.rpartition("-")[0]):
+            found = [record for name in same if (record := self.get(name)) is not None]
+            yield from sorted(found, key=lambda record: record.submitted_at, reverse=True)
 
     def _path(self, id_: str) -> Path:
         return self._folder / f"{id_}.json"

@@ -44,6 +44,10 @@ class _Guest(NamedTuple):
     tracker: Tracker
 
 
+def _age(facts: JobFacts) -> tuple[float, str]:
+    return facts.submitted_at, facts.id
+
+
 class Roll:
     """Jobs on one backend, live between `open` and `close`; safe to use from any thread.
 
@@ -124,7 +128,7 @@ class Roll:
             followed = self._watcher.followed()
             records = self._catalog.records
             self._facts = {id_: self._of(records[id_], followed) for id_ in records}
-            return [self._facts[id_] for id_ in sorted(self._facts, reverse=True)]
+            return sorted(self._facts.values(), key=_age, reverse=True)
 
     def cancel(self, ids: Collection[str]) -> dict[str, NbbatchError]:
         """Ask jobs to end, all at once; return why those that could not be asked were not."""
