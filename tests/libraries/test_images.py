@@ -98,3 +98,22 @@ def test_a_library_that_was_deleted(
     notebook.batch(cell, kept)
 
     assert notebook["v"] == "1.2"
+
+
+def test_a_library_that_was_altered(
+    notebook: Notebook, kernel: Kernel, bare: str, tmp_path: Path
+) -> None:
+    """What is in the store and not what was sealed is refused, and none of it is run."""
+    kernel.install("tinylib", "1.2")
+    notebook.batch("import tinylib", f"--executable {bare}")
+    store = current_session().backend.store
+    current_session().supply.settle()
+    for key, _, _ in list(store.list("layers/")):
+        store.put(key, [(store.get(key) or b"")[:-1] + b"!"])
+    mark = tmp_path / "ran"
+    cell = f"import tinylib\nopen({str(mark)!r}, 'w').close()"
+    line = f"--executable {bare} --library-cache {tmp_path / 'other'}"
+    error = notebook.failing(cell, line)
+
+    assert "not what was sealed" in str(error)
+    assert not mark.exists()
