@@ -7,20 +7,21 @@ import inspect
 import linecache
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nbbatch.capture.values import Scene, capture_call
+from nbbatch.capture.values import Scene, capture_call, capture_items, with_items
 from nbbatch.catching import settle
 from nbbatch.follow import Follower, Steps, fitting_emitter, follow
+from nbbatch.futures.array.job import ArrayJob
 from nbbatch.futures.job import Job
 from nbbatch.futures.tracker import Observer
 from nbbatch.origin import notebook
-from nbbatch.session import Work, current_session
+from nbbatch.session import Items, Work, current_session
 from nbbatch.wire.spec import JobSpec
 
-__all__ = ["call", "call_async", "cell_label", "submit"]
+__all__ = ["call", "call_async", "cell_label", "spread", "submit"]
 
 
 def submit(
@@ -45,6 +46,34 @@ def submit(
     spec = JobSpec(kind="call", name=name)
     work = Work(spec, captured, notebook(), Steps() if observer is not None else None)
     return session.submit(work, merged, observer)
+
+
+def spread(
+    function: Callable[..., Any],
+    iterables: Sequence[Iterable[Any]],
+    kwargs: Mapping[str, Any],
+    options: Mapping[str, Any],
+    chunksize: int,
+) -> ArrayJob[Any]:
+    """Start one array job that calls a function with each item, and return it.
+
+    Raises
+    ------
+    NbbatchError
+        It was not started; nothing of it is left behind.
+    """
+    session = current_session()
+    merged = session.options(options)
+    scene = Scene(Path.cwd(), label=cell_label)
+    name = merged.name or tidy_name(getattr(function, "__name__", "function"))
+    # What is zipped as `map` does it may end early, and be read but once.
+    items = list(enumerate(zip(*iterables, strict=False)))
+    portions = [items[at : at + chunksize] for at in range(0, len(items), chunksize)]
+    graphs = capture_items(portions)
+    captured = with_items(capture_call(function, (), kwargs, scene), graphs, scene)
+    found = Items(len(items), chunksize, graphs)
+    work = Work(JobSpec("map", name), captured, notebook(), items=found)
+    return session.spread(work, merged)
 
 
 def call(

@@ -187,8 +187,8 @@ class Checkpoint:
 
     A save that is cut off leaves the one before; large arrays and files that are as they were are
     not written again. Everything is sealed with the job's key. Several names keep several things.
-    On a multi-node job each node has its own under the name that is used without one; all others
-    are shared by the nodes.
+    On a multi-node job each node has its own under the name that is used without one, and so has
+    each child of an array; all others are shared by them.
     """
 
     def __repr__(self) -> str:
@@ -248,8 +248,10 @@ def _kept() -> "Checkpoints":
 
 
 def _own(name: str) -> str:
-    node = current.node_index
-    return name if node is None or name != _CHECKPOINT else f"{name}-node{node}"
+    node, child = current.node_index, current.array_index
+    if name != _CHECKPOINT or (node is None and child is None):
+        return name
+    return f"{name}-child{child}" if node is None else f"{name}-node{node}"
 
 
 current = Current()

@@ -7,45 +7,35 @@ import itertools
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from nbbatch import config
 from nbbatch.backends.base import Backend, Call, Launch
-from nbbatch.capture.values import Captured, python_version
 from nbbatch.config import Settings
 from nbbatch.errors import BackendError, NotFoundError
 from nbbatch.facts import JobFacts
 from nbbatch.futures.again import Again
+from nbbatch.futures.array.job import ArrayJob
+from nbbatch.futures.array.tracker import tracker_of
 from nbbatch.futures.changes import first_facts
 from nbbatch.futures.dependencies import resolve
 from nbbatch.futures.job import Job
 from nbbatch.futures.noting import facts_of
 from nbbatch.futures.registry import Record, Registry
 from nbbatch.futures.roll import Roll
-from nbbatch.futures.tracker import Observer, Tracker
+from nbbatch.futures.tracker import Observer
 from nbbatch.futures.waiting import explained
 from nbbatch.futures.watcher import Watcher
 from nbbatch.options import Options, kept, merge_defaults
+from nbbatch.sending import Items, Sender, Work, check_array
 from nbbatch.supply import Supply, starts_again
-from nbbatch.wire import attempts, keys, parts, spec
-from nbbatch.wire.envelope import Part, Stamp, job_key
-from nbbatch.wire.spec import JobSpec
+from nbbatch.wire import attempts, keys, parts
+from nbbatch.wire.envelope import Part, job_key
 from nbbatch.worker.boot.bundle import bundle
 
-__all__ = ["Session", "Work", "attach", "configure", "current_session", "jobs"]
-
-
-@dataclass(frozen=True)
-class Work:
-    """What is to run: a cell or a call, the values that it needs, and where it was written."""
-
-    spec: JobSpec
-    captured: Captured
-    notebook: str = ""
-    #: Told which step is being taken, where one takes long before the job starts.
-    say: Any = None
+__all__ = ["Items", "Session", "Work", "attach", "configure", "current_session", "jobs"]
 
 
 class Session:
@@ -91,18 +81,36 @@ class Session:
         self.backend.runner.check(options)
         launch, record = self._prepare(work, options)
         key = self._job_key(record.id)
-        sent: set[str] = set()
+        sender = Sender(self.backend.store, key, record.id, self._known)
         self._registry.write(record)
         try:
-            self._write(work, options, record.id, key, sent)
+            self._send_worker()
+            libraries = self.supply.sent(work.captured, options, work.say)
+            sender.write(work, options, libraries)
             record = replace(record, batch_job_id=self.backend.runner.start(launch))
             # It runs: a full disk must not keep it from whoever started it.
             with contextlib.suppress(BackendError):
                 self._registry.write(record)
             return self.supply.watched(self._job(record, key, observer), work.captured, options)
         except BaseException:
-            self._undo(record, sent)
+            self._undo(record, sender)
             raise
+
+    def spread(self, work: Work, options: Options) -> ArrayJob[Any]:
+        """Start an array job; without any item it has ended, and nothing is started.
+
+        Raises
+        ------
+        NbbatchError
+            It was not started; nothing of it is left in the store.
+        """
+        if work.items is not None:
+            check_array(work.items, options)
+        if work.items is not None and work.items.graphs:
+            return cast("ArrayJob[Any]", self.submit(work, options))
+        job = cast("ArrayJob[Any]", self._made(self._prepare(work, options)[1], b"", None))
+        job.finish()
+        return job
 
     def plan(self, work: Work, options: Options) -> list[Call]:
         """Return the requests that `submit` would send, secrets masked; nothing is sent."""
@@ -181,6 +189,11 @@ class Session:
             options=kept(options) if starts_again(work.captured, options) else {},
             directory=os.getcwd(),
         )
+        if work.items is not None:
+            # More memory for some children alone is nothing that a job could start again with.
+            found = work.items
+            record = replace(record, options={}, items=found.count, chunksize=found.chunksize)
+            record = replace(record, children=len(found.graphs))
         return replace(self._launch(record, options), depends_on=after), record
 
     def _launch(self, record: Record, options: Options) -> Launch:
@@ -194,6 +207,8 @@ class Session:
         }
         if options.library_cache:
             environment[keys.ENV_LIBRARIES] = options.library_cache
+        if record.children:
+            environment[keys.ENV_CHILDREN] = str(record.children)
         if record.before:
             environment[keys.ENV_BEFORE] = str(record.before)
             environment[keys.ENV_MEMORY] = str(options.memory)
@@ -207,6 +222,7 @@ class Session:
             directory=record.directory,
             before=record.before,
             leeway=attempts.leeway(options.minutes_between_retries),
+            children=record.children or 0,
         )
 
     def _relaunch(self, record: Record, options: Options) -> Launch:
@@ -214,60 +230,33 @@ class Session:
         self._send_worker()
         return self._launch(record, options)
 
-    def _write(self, work: Work, options: Options, id_: str, key: bytes, sent: set[str]) -> None:
-        """Write worker and libraries, if this session has not, and the sealed input."""
-        self._send_worker()
-        libraries = self.supply.sent(work.captured, options, work.say)
-        captured = work.captured
-        buffers = captured.parts()
-        described = replace(
-            work.spec,
-            python=python_version(),
-            bytecode=captured.graph.bytecode,
-            attempts=options.retries + 1,
-            timeout=options.timeout,
-            pause=options.minutes_between_retries * 60,
-            retry_on=options.retry_on or (),
-            asked=options.asked(),
-            sources={**work.spec.sources, **captured.sources},
-            records=tuple(captured.graph.records),
-            modules=len(buffers) - 1 if captured.modules else None,
-            places=captured.places,
-            secrets=options.secrets or (),
-            allow_override=options.allow_override,
-            libraries=libraries,
-        )
-        store = self.backend.store
-        meta = described.meta()
-        pieces = parts.pack(store, Stamp(key, spec.INPUT, id_), meta, buffers, self._known, sent)
-        store.put(keys.input_(id_), pieces)
-
     def _send_worker(self) -> None:
         content, digest = bundle()
         if self._worker != digest:
             self.backend.store.put(keys.worker(digest), [content], if_absent=True)
             self._worker = digest
 
-    def _undo(self, record: Record, blobs: set[str]) -> None:
+    def _undo(self, record: Record, sender: Sender) -> None:
         """Leave nothing of a job that was not started, or was interrupted just then."""
         self._registry.remove(record.id)
-        self._known -= blobs
         # Where this fails too, what went wrong first is what to tell.
         with contextlib.suppress(BackendError):
             if record.batch_job_id:
                 self.backend.runner.stop([record.batch_job_id], "nbbatch: interrupted")
-            self.backend.store.delete([keys.input_(record.id), *map(keys.blob, blobs)])
+            sender.undo()
 
     def _job(self, record: Record, key: bytes, observer: Observer | None) -> Job[Any]:
-        facts = first_facts(record, self.backend.name, self._prices)
-        known = self._known
-        count, before = record.nodes, record.before
-        tracker = Tracker(self.backend.store, key, facts, known, nodes=count, before=before)
-        if observer is not None:
-            tracker.observe(observer)
-        job: Job[Any] = Job(tracker, self.backend, self._watcher, key, record, self._registry)
+        job = self._made(record, key, observer)
         job.watch(self._again)
         return job
+
+    def _made(self, record: Record, key: bytes, observer: Observer | None) -> Job[Any]:
+        facts = first_facts(record, self.backend.name, self._prices)
+        tracker = tracker_of(record, self.backend, key, facts, self._known)
+        if observer is not None:
+            tracker.observe(observer)
+        kind = ArrayJob if record.children is not None else Job
+        return kind(tracker, self.backend, self._watcher, key, record, self._registry)
 
 
 def _put(store: str, key: str, part: Part) -> Call:

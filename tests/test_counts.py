@@ -333,3 +333,44 @@ def test_a_warm_submit_with_libraries(
 
     assert costs[0]["PutObject"] == 3
     assert costs[1] == costs[2] == {"PutObject": 1, "SubmitJob": 1}
+
+
+def _squares() -> Any:
+    @batch
+    def square(x: int, data: Any) -> int:
+        if x == 3:
+            raise ValueError("three")
+        return x * x + len(data)
+
+    return square
+
+
+square = _squares()
+
+
+def test_an_array(wire: Wire) -> None:
+    """Nine items: one write for all of them, one job, one read for each result that is taken."""
+    length.submit(b"small").result(60)
+    wire.sent.clear()
+    wire.rig.batch.place.capacity.clear()
+    start = time.monotonic()
+    job = square.map(range(9), data=buffer(2 << 20))
+    sent = wire.calls()
+    wire.rig.batch.place.capacity.set()
+    assert job.wait(120)
+    took = time.monotonic() - start
+    followed = wire.calls()
+    reads = wire.reads("/outcome/")
+    values = list(job.results(return_exceptions=True))
+
+    # The blob that all get, what each gets, and the input; a blob is looked for first.
+    assert (sent["PutObject"], sent["HeadObject"], sent["SubmitJob"]) == (3, 1, 1)
+    assert followed["ListObjectsV2"] <= 2 * took / 1.0 + 4
+    assert followed["DescribeJobs"] <= took / ASK + 3
+    assert followed["ListJobs"] == 0
+    # Why the one that failed did; the others' values are read when they are taken.
+    assert (reads, wire.reads("/outcome/")) == (1, 10)
+    assert wire.reads("/frames/") == 0
+    assert [each for each in values if isinstance(each, int)] == [
+        n * n + (2 << 20) for n in range(9) if n != 3
+    ]

@@ -48,6 +48,8 @@ class Launch:
     leeway
         Seconds by which the backend ends an attempt later than `Options.timeout`: the worker
         itself ends the code in time.
+    children
+        How many children an array job has; with less than two it is an ordinary job.
     """
 
     job_id: str
@@ -60,6 +62,7 @@ class Launch:
     depends_on: tuple[str, ...] = ()
     before: int = 0
     leeway: int = 0
+    children: int = 0
 
     @property
     def unique(self) -> str:
@@ -148,6 +151,13 @@ class Runner(Protocol):
 
     def describe(self, ids: Sequence[str]) -> Mapping[str, Status]:
         """Return what is known about jobs, by the backend's ids; unknown ones are left out."""
+
+    def failed(self, id_: str) -> Mapping[int, Status]:
+        """Return what is known about the children of an array that have failed, by index.
+
+        May take as long as a call for every hundred of them. Those that were never started are
+        left out where the backend does not tell of them.
+        """
 
     def explain(self, ids: Sequence[str]) -> Mapping[str, str]:
         """Return why jobs are RUNNABLE and not running, in a sentence or two, by their ids.

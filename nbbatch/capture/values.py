@@ -6,7 +6,7 @@ import linecache
 import sys
 import warnings
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -18,7 +18,15 @@ from nbbatch.wire.blame import sentence
 from nbbatch.wire.graph import Graph, Item
 from nbbatch.wire.store import Buffer
 
-__all__ = ["Captured", "Scene", "capture_call", "capture_cell", "capture_session"]
+__all__ = [
+    "Captured",
+    "Scene",
+    "capture_call",
+    "capture_cell",
+    "capture_items",
+    "capture_session",
+    "with_items",
+]
 
 
 @dataclass(frozen=True)
@@ -133,6 +141,38 @@ def capture_call(
     return _captured(items, vars(sys.modules["__main__"]), scene, ())
 
 
+def capture_items(portions: Iterable[Iterable[tuple[int, tuple[Any, ...]]]]) -> list[Graph]:
+    """Capture what the children of an array get: of each a graph of its items, named by index.
+
+    Raises
+    ------
+    NotPicklableError
+        An item does not pickle; the message names it, and the part at fault.
+    """
+    namespace = vars(sys.modules["__main__"])
+    return [
+        _dumped([(spec.ITEM, str(index), item) for index, item in portion], namespace, ())
+        for portion in portions
+    ]
+
+
+def with_items(captured: Captured, graphs: Sequence[Graph], scene: Scene) -> Captured:
+    """Return a captured call with what its items need besides: modules and sources."""
+    own = captured.graph
+    modules = dict(own.modules)
+    for each in graphs:
+        for module, value in each.modules.items():
+            modules.setdefault(module, f"item {value}")
+    whole = replace(
+        own,
+        modules=modules,
+        types=own.types.union(*(each.types for each in graphs)),
+        files=own.files.union(*(each.files for each in graphs)),
+        bytecode=own.bytecode or any(each.bytecode for each in graphs),
+    )
+    return _complete(whole, scene)
+
+
 def capture_session(namespace: Mapping[str, Any], scene: Scene) -> Captured:
     """Say which modules a notebook's variables are, or are made by; no value is captured."""
     found = Graph(memoryview(b""), [], [])
@@ -151,7 +191,10 @@ def capture_session(namespace: Mapping[str, Any], scene: Scene) -> Captured:
 def _captured(
     items: list[Item], namespace: Any, scene: Scene, optional: Container[str]
 ) -> Captured:
-    found = _dumped(items, namespace, optional)
+    return _complete(_dumped(items, namespace, optional), scene)
+
+
+def _complete(found: Graph, scene: Scene) -> Captured:
     modules = local_modules({*scene.imports, *found.modules}, search_dir=scene.directory)
     return Captured(
         graph=found,
@@ -193,7 +236,10 @@ def _not_picklable(item: Item, error: Exception) -> NotPicklableError:
     role, name, value = item
     what = f"{name} can't travel to the job"
     hint = f"make {name} inside the cell, or leave out the part that does not pickle"
-    if role != spec.VARIABLE:
+    if role == spec.ITEM:
+        name = f"item {name}"
+        what, hint = f"{name} can't travel to the job", "make that part inside the function"
+    elif role != spec.VARIABLE:
         what, hint = f"the {role} can't travel to the job", "make that part inside the function"
     return NotPicklableError(what, sentence(name, value, error), hint)
 

@@ -12,6 +12,7 @@ from typing import (
     Coroutine,
     Dict,
     Generic,
+    Iterable,
     Optional,
     Tuple,
     TypeVar,
@@ -21,6 +22,7 @@ from typing import (
 
 from nbbatch.decorators import layers
 from nbbatch.decorators.flyte import AWSBatchConfig, unfolded
+from nbbatch.decorators.mapping import mapped
 from nbbatch.errors import OptionError, UsageError, describe_type
 from nbbatch.inside import in_job
 
@@ -33,7 +35,7 @@ else:
     P = TypeVar("P")
 
 if TYPE_CHECKING:
-    from nbbatch.futures import Job
+    from nbbatch.futures import ArrayJob, Job
 
 __all__ = ["BatchFunction", "around", "batch", "check_function", "name_of", "stack"]
 
@@ -120,6 +122,36 @@ class BatchFunction(Generic[P, R]):
 
         return submit(self._sent(), args, kwargs, self._options)
 
+    @overload
+    def map(
+        self: BatchFunction[P, Coroutine[Any, Any, T]],
+        *iterables: Iterable[Any],
+        chunksize: int = 1,
+        **kwargs: Any,
+    ) -> ArrayJob[T]: ...
+    @overload
+    def map(self, *iterables: Iterable[Any], chunksize: int = 1, **kwargs: Any) -> ArrayJob[R]: ...
+    def map(self, *iterables: Iterable[Any], chunksize: int = 1, **kwargs: Any) -> ArrayJob[Any]:
+        """Call the function with each item, all in one array job; return the job at once.
+
+        Parameters
+        ----------
+        iterables
+            As for Python's own `map`: one for each positional argument, up to the shortest's end.
+        chunksize
+            How many items one child of the array works off, one after the other. An array has at
+            most 10,000 children; where an item takes less than a minute, give each several.
+        kwargs
+            The same for all items; sent once.
+
+        Returns
+        -------
+        ArrayJob
+            A future and a sequence: iterate over it for the values in order, as they come.
+        """
+        sent, options = self._sent(), self._options
+        return mapped(self._function, sent, iterables, kwargs, options, chunksize)
+
     def _sent(self) -> Callable[..., Any]:
         """Return what travels: that of a module by its name, since the module travels too."""
         published = _published(self._function)
@@ -162,7 +194,7 @@ def batch(function: Any = None, /, **options: Any) -> Any:
     Returns
     -------
     BatchFunction
-        Call it, or use its ``.submit``, ``.local`` and ``.options``.
+        Call it, or use its ``.submit``, ``.map``, ``.local`` and ``.options``.
 
     Raises
     ------

@@ -19,9 +19,11 @@
 `dependencies`  the jobs that another one waits for
 `kept`          what a job keeps for its next attempt
 `again`         a job that ran out of memory starts again with more
+`array`         array jobs: one job with up to 10,000 children
 ==============  ================================================================
 """
 
+from nbbatch.futures.array.job import ArrayJob as ArrayJob
 from nbbatch.futures.job import Job as Job
 
 __all__ = ["Job"]

@@ -8,7 +8,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any, TypeVar
 
-from nbbatch.facts import Gpu, JobFacts, NodeFacts, State, Status, Usage
+from nbbatch.facts import Children, Gpu, JobFacts, NodeFacts, State, Status, Usage
 from nbbatch.futures.labels import MAIN
 from nbbatch.futures.loops import of_nodes, progressed
 from nbbatch.futures.registry import Record
@@ -164,7 +164,16 @@ def first_facts(record: Record, backend: str, prices: Mapping[str, Any] | None =
         submitted_at=record.submitted_at,
         stays=record.past(),
         prices=prices or {},
+        children=_children(record),
     )
+
+
+def _children(record: Record) -> Children | None:
+    count = record.children
+    if count is None:
+        return None
+    counts = {State.SUBMITTED: count} if count else {}
+    return Children(count, record.items, record.chunksize, counts, "0" * count)
 
 
 def ended(facts: JobFacts) -> JobFacts:

@@ -8,8 +8,10 @@ from dataclasses import dataclass, replace
 
 from nbbatch.backends.base import Runner
 from nbbatch.errors import NbbatchError
-from nbbatch.facts import JobFacts
+from nbbatch.facts import JobFacts, Loss
+from nbbatch.futures.array.tracker import ArrayTracker
 from nbbatch.futures.diagnosis import diagnose, outcome_word, raised
+from nbbatch.futures.labels import MAIN
 from nbbatch.futures.strand import Strand, failed_itself
 from nbbatch.futures.tracker import WHOLE, Tracker
 
@@ -39,6 +41,8 @@ class Ending:
 
 def find_ending(tracker: Tracker, runner: Runner) -> Ending:
     """Say how a job that is settled has ended."""
+    if isinstance(tracker, ArrayTracker):
+        return _of_array(tracker)
     node = tracker.decided
     outcome = tracker.strands[node].outcome
     several = len(tracker.strands) > 1
@@ -60,6 +64,23 @@ def find_ending(tracker: Tracker, runner: Runner) -> Ending:
     if error is None:
         message = f"{place}: {message}"
     return Ending(node, error, word, message + others, f"raised by {place} of the job{others}")
+
+
+def _of_array(tracker: ArrayTracker) -> Ending:
+    """Say how an array has ended: each child that failed has an error of its own."""
+    failed, size = tracker.roster.failed(), tracker.roster.size
+    if tracker.failure is not None:
+        return Ending(MAIN, tracker.failure, "lost", tracker.failure.what)
+    if not failed:
+        return Ending(MAIN, None, "ok", "")
+    if tracker.cancelled_here or tracker.loss() is Loss.CANCELLED:
+        cancelled = tracker.cancelled_here
+        error = diagnose(tracker.facts, None, tracker.status, cancelled=cancelled)
+        return Ending(MAIN, error, "cancelled", error.what if error is not None else "")
+    first = tracker.roster.messages.get(failed[0], "")
+    count = f"{len(failed):,} of {size:,} failed" if size > 1 else "it failed"
+    said = f"{count}: child {failed[0]}: {first}" if first else f"{count}, child {failed[0]} first"
+    return Ending(MAIN, None, "error", said)
 
 
 def _others(strands: Sequence[Strand], first: int) -> str:

@@ -20,12 +20,13 @@ _PLAIN = "text/plain"
 
 @dataclass
 class Label:
-    """Marks the outputs of one node; unfinished lines wait, so that none is torn apart.
+    """Marks the outputs of one node, or of one child; unfinished lines wait for their end.
 
     The main node's `clear_output` clears what all have shown; the other nodes' is passed over.
     """
 
     node: int
+    word: str = "node"
 
     def __post_init__(self) -> None:
         self._waiting: dict[str, str] = {}
@@ -33,7 +34,7 @@ class Label:
     @property
     def text(self) -> str:
         """What stands before a line."""
-        return f"[node {self.node}] "
+        return f"[{self.word} {self.node}] "
 
     def mark(self, frames: Iterable[Frame]) -> Iterator[Frame]:
         """Yield frames as they are to be shown."""

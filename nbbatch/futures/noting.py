@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from nbbatch.backends.base import Backend
-from nbbatch.facts import Gpu, JobFacts, NodeFacts, State, Status, Usage
+from nbbatch.facts import Child, Children, Gpu, JobFacts, NodeFacts, State, Status, Usage
+from nbbatch.futures.array.tracker import tracker_of
 from nbbatch.futures.changes import ended as past
 from nbbatch.futures.changes import first_facts
 from nbbatch.futures.ending import Ending
@@ -36,6 +37,8 @@ def noted(record: Record, facts: JobFacts) -> Record:
         ended["peak"] = dataclasses.asdict(facts.peak)
     if facts.nodes:
         ended["nodes"] = [[str(node.state), node.message] for node in facts.nodes]
+    if facts.children is not None:
+        ended["children"] = dataclasses.asdict(facts.children)
     stays = [dataclasses.astuple(stay) for stay in facts.stays]
     outcome, message = facts.outcome, facts.message
     return replace(record, outcome=outcome, message=message, stays=stays, ended=ended)
@@ -63,7 +66,7 @@ def facts_of(
         return replace(past(facts), **{**end, **_rest(record.ended)})
     if status is None:
         return facts
-    tracker = Tracker(backend.store, b"", facts, before=record.before)
+    tracker = tracker_of(record, backend, b"", facts)
     tracker.take_states(status)
     return tracker.facts
 
@@ -77,6 +80,14 @@ def _rest(ended: Mapping[str, Any]) -> dict[str, Any]:
             kept["peak"] = replace(peak, gpus=tuple(Gpu(**gpu) for gpu in ended["peak"]["gpus"]))
         if "nodes" in ended:
             kept["nodes"] = tuple(NodeFacts(State(s), message=text) for s, text in ended["nodes"])
+        if "children" in ended:
+            kept["children"] = _children(ended["children"])
     except (KeyError, TypeError, ValueError):
         return {}
     return kept
+
+
+def _children(ended: Mapping[str, Any]) -> Children:
+    counts = {State(name): count for name, count in ended["counts"].items()}
+    failed = tuple(Child(**each) for each in ended["failed"])
+    return Children(**{**ended, "counts": counts, "failed": failed})

@@ -41,6 +41,10 @@ class Record:
         Where it was started, as `nbbatch.origin.notebook` names it; ``""`` outside notebooks.
     ended
         What else is worth keeping of its facts once it has ended (`futures.noting`).
+    children
+        How many children an array has; None of any other job.
+    items, chunksize
+        How many items it is mapped over, and how many of them a child gets.
     """
 
     id: str
@@ -62,6 +66,9 @@ class Record:
     stays: Sequence[Sequence[Any]] = ()
     notebook: str = ""
     ended: Mapping[str, Any] = field(default_factory=dict)
+    children: int | None = None
+    items: int = 0
+    chunksize: int = 1
 
     def past(self) -> tuple[Stay, ...]:
         """Return the states of a job that has ended."""

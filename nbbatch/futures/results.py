@@ -65,7 +65,7 @@ def load(
         stream, *rest = range(len(envelope.parts))
         buffers = [parts.read(store, envelope, index, lent=True) for index in rest]
         found = graph.load(
-            parts.read(store, envelope, stream), outcome.records, buffers, _notebook()
+            parts.read(store, envelope, stream), outcome.records, buffers, notebook()
         )
         for record in found:
             _take(results, raised, record)
@@ -88,7 +88,7 @@ def _take(results: Results, raised: dict[int, BaseException], record: graph.Load
         results.value = record.value
 
 
-def _notebook() -> dict[str, Any]:
+def notebook() -> dict[str, Any]:
     """Return the namespace in which the notebook's functions live."""
     return vars(sys.modules["__main__"])
 

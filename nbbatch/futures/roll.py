@@ -19,6 +19,8 @@ from nbbatch.errors import BackendError, NbbatchError, as_error
 from nbbatch.facts import JobFacts, Status
 from nbbatch.futures.again import wanted as to_go_on
 from nbbatch.futures.archive import Archive
+from nbbatch.futures.array.printed import Printed
+from nbbatch.futures.array.tracker import ArrayTracker, tracker_of
 from nbbatch.futures.catalog import LIMIT, Catalog
 from nbbatch.futures.changes import first_facts
 from nbbatch.futures.ending import find_ending
@@ -93,6 +95,7 @@ class Roll:
         self._ended: list[_Guest] = []
         self._concluded: set[str] = set()
         self._thread: threading.Thread | None = None
+        self._turn = 0
         self.trouble = ""
 
     def open(self) -> None:
@@ -148,6 +151,10 @@ class Roll:
         """Return what a job has put out so far, as a notebook keeps it; reads its whole story."""
         with self._lock:
             record, facts = self._catalog.records[id_], self._facts[id_]
+        if record.children is not None:
+            tracker = ArrayTracker(self._backend, self._key(id_), facts)
+            tracker.look()
+            return Printed(self._backend.store, tracker, None).outputs()
         whose = tellers(self._key(id_), id_, record.nodes)
         return Archive(self._backend.store, whose, facts.attempt).outputs()
 
@@ -180,6 +187,7 @@ class Roll:
         with self._lock:
             guests = list(self._guests.values())
         ended = [guest for guest in guests if self._told(guest, statuses)]
+        self._glance([g.tracker for g in guests if not g.tracker.facts.state.final])
         with self._lock:
             self._ended += [g for g in ended if g.record.id not in self._concluded]
             self._concluded |= {guest.record.id for guest in ended}
@@ -188,6 +196,14 @@ class Roll:
             self._thread = threading.Thread(target=self._conclude, name="nbbatch-ends")
             self._thread.daemon = True
             self._thread.start()
+
+    def _glance(self, trackers: Collection[Tracker]) -> None:
+        """Look at the children of one array that nobody follows: at each in its turn."""
+        arrays = [tracker for tracker in trackers if isinstance(tracker, ArrayTracker)]
+        if arrays:
+            self._turn += 1
+            with contextlib.suppress(NbbatchError):
+                arrays[self._turn % len(arrays)].read_frames()
 
     def fail(self, error: BackendError) -> None:
         """See `futures.watcher.Onlooker`."""
@@ -225,9 +241,7 @@ class Roll:
         facts = first_facts(record, self._backend.name, self._prices)
         if last is not None and last.batch_job_id == record.batch_job_id:
             facts = last
-        key, store = self._key(record.id), self._backend.store
-        tracker = Tracker(store, key, facts, nodes=record.nodes, before=record.before)
-        return _Guest(record, tracker)
+        return _Guest(record, tracker_of(record, self._backend, self._key(record.id), facts))
 
     def _told(self, guest: _Guest, statuses: Mapping[str, Status]) -> bool:
         """Take what the backend says of a job; tell whether it has ended."""

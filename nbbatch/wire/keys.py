@@ -7,6 +7,7 @@ Layout under the root of a store::
     blobs/<sample>/<random>          the same, in a store that vouches for its objects
     layers/<sha256>                  a piece of a library, once per content
     jobs/<job>/input                 spec and values, sealed
+    jobs/<job>/items                 what the children of an array get, each sealed (`wire.items`)
     jobs/<job>/claim/<attempt>       who runs this attempt
     jobs/<job>/frames/<attempt>/<n>  the job's story, sealed, numbered from 0
     jobs/<job>/outcome/<attempt>     what became of it, sealed
@@ -22,6 +23,10 @@ has its own claim, frames and outcome, and all share the input::
     jobs/<job>/outcome/<attempt>/<part>
 
 so that one listing tells which parts of an attempt have begun, and another which have ended.
+A child that has failed leaves an empty mark beside its outcome, and before it, so that the same
+listing tells how each has ended: ``.failed``, or ``.again`` where another attempt follows::
+
+    jobs/<job>/outcome/<attempt>/<part>.failed
 """
 
 from __future__ import annotations
@@ -29,7 +34,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from typing import Mapping, Optional
+from typing import Mapping, NamedTuple, Optional
 
 #: Where the store is: ``file:///path`` or ``s3://bucket/prefix``.
 ENV_STORE = "NBBATCH_STORE"
@@ -56,6 +61,9 @@ ENV_LIBRARIES = "NBBATCH_LIBRARIES"
 ENV_BEFORE = "NBBATCH_ATTEMPTS_BEFORE"
 ENV_MEMORY = "NBBATCH_MEMORY"
 
+#: How many children the job has, where it is an array of ours; each is a part of the job.
+ENV_CHILDREN = "NBBATCH_CHILDREN"
+
 #: Set by AWS Batch, and by the local supervisor in its place.
 #: https://docs.aws.amazon.com/batch/latest/userguide/job_env_vars.html
 ENV_BATCH_JOB = "AWS_BATCH_JOB_ID"
@@ -72,6 +80,9 @@ ENV_BATCH_MAIN_NODE_ADDRESS = "AWS_BATCH_JOB_MAIN_NODE_PRIVATE_IPV4_ADDRESS"
 
 #: What the local backend calls its queue and compute environment.
 LOCAL = "local"
+
+#: How a child has failed: for good, or to be tried again.
+FAILED, AGAIN = "failed", "again"
 
 JOBS = "jobs/"
 BLOBS = "blobs/"
@@ -120,6 +131,38 @@ def input_(job: str) -> str:
     return f"{JOBS}{job}/input"
 
 
+def items(job: str) -> str:
+    return f"{JOBS}{job}/items"
+
+
+def claims(job: str) -> str:
+    """Return what the names of all claims of a job begin with."""
+    return f"{JOBS}{job}/claim/"
+
+
+def outcomes(job: str) -> str:
+    """Return what the names of all outcomes of a job begin with."""
+    return f"{JOBS}{job}/outcome/"
+
+
+class OfChild(NamedTuple):
+    """What the name of a child's claim or outcome says; `mark` is `FAILED`, `AGAIN` or empty."""
+
+    attempt: int
+    child: int
+    mark: str
+
+
+def of_child(key: str) -> Optional[OfChild]:
+    """Read the name of a child's claim, outcome or mark; None where it is none."""
+    path, _, mark = key.partition(".")
+    attempt, _, child = path.rpartition("/")
+    attempt = attempt.rpartition("/")[2]
+    if not (attempt.isdecimal() and child.isdecimal()):
+        return None
+    return OfChild(int(attempt), int(child), mark)
+
+
 def owner(job: str, part: Optional[int] = None) -> str:
     """Name whose object it is, as its seal does, so that no part's can pass for another's."""
     return f"{job}{_slash(part)}"
@@ -144,6 +187,11 @@ def frames(job: str, attempt: int, number: int, part: Optional[int] = None) -> s
 
 def outcome(job: str, attempt: int, part: Optional[int] = None) -> str:
     return f"{JOBS}{job}/outcome/{attempt}{_slash(part)}"
+
+
+def mark(job: str, attempt: int, child: int, word: str) -> str:
+    """Name the mark that a child leaves which has failed."""
+    return f"{outcome(job, attempt, child)}.{word}"
 
 
 def _slash(part: Optional[int]) -> str:

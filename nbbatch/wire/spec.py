@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
 
 #: Kinds of sealed objects.
 INPUT = "input"
+ITEMS = "items"
 FRAMES = "frames"
 OUTCOME = "outcome"
 
@@ -15,6 +16,7 @@ OUTCOME = "outcome"
 VARIABLE = "variable"
 FUNCTION = "function"
 ARGUMENTS = "arguments"
+ITEM = "item"
 VALUE = "value"
 EXCEPTION = "exception"
 
@@ -41,7 +43,8 @@ class JobSpec:
     Attributes
     ----------
     kind
-        ``"cell"``: `source` runs in a namespace. ``"call"``: a function is called.
+        ``"cell"``: `source` runs in a namespace. ``"call"``: a function is called. ``"map"``: a
+        function is called with each of the items that a child of an array gets.
     python
         The client's Python, ``"3.11"``. Where `bytecode` is set the worker's must be the same.
     source
@@ -164,6 +167,9 @@ class Outcome:
     renew
         For `REFUSED`: `IMAGE` where the libraries are for another image, `LAYERS` where some are
         gone. The job may start again with others.
+    items
+        Of a ``"map"``: (index, failures) of each item that raised. `failures` is the first's, and
+        the records of role `EXCEPTION` are named ``<index>.<number>``.
     blames
         The part of the job whose failure ended this one; `exit_code` is then that one's.
     """
@@ -188,6 +194,7 @@ class Outcome:
     records: Tuple[Tuple[str, str, int, int], ...] = ()
     blames: Optional[int] = None
     renew: str = ""
+    items: Tuple[Tuple[int, Tuple[Failure, ...]], ...] = ()
 
     def meta(self) -> Dict[str, Any]:
         """Return the outcome as JSON values."""
@@ -198,8 +205,14 @@ class Outcome:
         """Read what `meta` wrote; fields of a newer minor version are passed over."""
         values = _known(cls, meta)
         failures = values.get("failures", ())
-        values["failures"] = tuple(Failure(**_known(Failure, item)) for item in failures)
+        values["failures"] = _failures(failures)
+        items = values.get("items", ())
+        values["items"] = tuple((index, _failures(found)) for index, found in items)
         return cls(**values)
+
+
+def _failures(found: Iterable[Mapping[str, Any]]) -> Tuple[Failure, ...]:
+    return tuple(Failure(**_known(Failure, item)) for item in found)
 
 
 def _known(kind: Any, meta: Mapping[str, Any]) -> Dict[str, Any]:

@@ -71,10 +71,12 @@ def _superfluous(store: Store, identity: Identity) -> bool:
     A job definition that was not made by nbbatch may have rules of its own for that.
     """
     before = identity.attempt - 1
-    data = store.get(keys.outcome(identity.job, before)) if before else None
+    # Nodes start again together, and each has told how it ended; the main one has decided.
+    part = identity.part if identity.children else None
+    data = store.get(keys.outcome(identity.job, before, part)) if before else None
     if data is None:
         return False
-    found = envelope.unseal(data, identity.key, spec.OUTCOME, identity.job)
+    found = envelope.unseal(data, identity.key, spec.OUTCOME, keys.owner(identity.job, part))
     outcome = Outcome.from_meta(found.meta)
     return outcome.final and not outcome.renew
 

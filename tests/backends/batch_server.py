@@ -17,6 +17,7 @@ from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from batch_arrays import PAGE, ArrayJob
 from batch_jobs import Job, Place, _now
 from batch_nodes import NodesJob
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 ACCOUNT = "123456789012"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
+#: What DescribeJobs shows as it was submitted.
+_AS_GIVEN = ("tags", "parameters", "dependsOn", "arrayProperties")
 #: Codes of answers, by HTTP status.
 _ERRORS = {429: "TooManyRequestsException", 500: "ServerException", 403: "AccessDeniedException"}
 
@@ -253,7 +256,14 @@ class BatchServer:
         _refuse_unless(set(after) <= set(self.jobs), f"Jobs {after} not found")
         _refuse_unless(len(after) <= 20, "at most 20 dependencies")
         before = [self.jobs[id_] for id_ in after]
+        size = body.get("arrayProperties", {}).get("size", 2)
+        _refuse_unless(2 <= size <= 10_000, "array size must be 2 to 10000")
+        _refuse_unless(
+            "arrayProperties" not in body or "nodeProperties" not in facts,
+            "multi-node parallel jobs can't be array jobs",
+        )
         kind = NodesJob if "nodeProperties" in facts else Job
+        kind = ArrayJob if "arrayProperties" in facts else kind
         job = self.jobs[facts["jobId"]] = kind(self.place, facts, environment, before)
         job.thread.start()
         return {"jobName": facts["jobName"], "jobId": facts["jobId"], "jobArn": facts["jobArn"]}
@@ -279,7 +289,11 @@ class BatchServer:
             "platformCapabilities": definition.get("platformCapabilities", ["EC2"]),
             **pod,
             **_nodes(definition, body),
-            **{k: body[k] for k in ("tags", "parameters", "dependsOn") if k in body},
+            **{
+                k: body[k]
+                for k in ("tags", "parameters", "dependsOn", "arrayProperties")
+                if k in body
+            },
             **({"timeout": timeout} if timeout else {}),
         }
 
@@ -292,9 +306,15 @@ class BatchServer:
         job = self.jobs.get(job_id)
         if isinstance(job, NodesJob) and node:
             return job.node(int(node))
+        job_id, _, child = id_.partition(":")
+        array = self.jobs.get(job_id)
+        if isinstance(array, ArrayJob) and child:
+            return array.children[int(child)].describe() if array.children else None
         return job.describe() if job else None
 
     def _listjobs(self, body: dict[str, Any]) -> dict[str, Any]:
+        if "arrayJobId" in body:
+            return self._listchildren(body)
         found = [job.describe() for job in self.jobs.values()]
         for item in body.get("filters", ()):
             _refuse_unless(item["name"] == "JOB_NAME", "only JOB_NAME is served here")
@@ -305,6 +325,15 @@ class BatchServer:
         shown = ("jobId", "jobName", "jobArn", "status", "createdAt")
         found = [j for j in found if j["jobQueue"].endswith("/" + queue)]
         return {"jobSummaryList": [{k: j[k] for k in shown} for j in found]}
+
+    def _listchildren(self, body: dict[str, Any]) -> dict[str, Any]:
+        array = self.jobs.get(body["arrayJobId"])
+        _refuse_unless(isinstance(array, ArrayJob), f"Job {body['arrayJobId']} is not an array")
+        assert isinstance(array, ArrayJob)
+        found = array.listed(body.get("jobStatus", "RUNNING"))
+        first = int(body.get("nextToken", 0))
+        more = {"nextToken": str(first + PAGE)} if first + PAGE < len(found) else {}
+        return {"jobSummaryList": found[first : first + PAGE], **more}
 
     def _terminatejob(self, body: dict[str, Any]) -> dict[str, Any]:
         _refuse_unless(body["jobId"] in self.jobs, f"Job {body['jobId']} not found")

@@ -17,7 +17,7 @@ from nbbatch.backends.aws.errors import VENDOR, definition_missing, translate, t
 from nbbatch.backends.aws.explaining import Explainer
 from nbbatch.backends.aws.queues import Queue, Queues
 from nbbatch.backends.aws.secrets import Secrets
-from nbbatch.backends.aws.status import log_stream, main_node, nodes_of, status
+from nbbatch.backends.aws.status import child_status, log_stream, main_node, nodes_of, status
 from nbbatch.backends.aws.submit import Submitter
 from nbbatch.backends.aws.waiting import Wait, wait_of
 from nbbatch.backends.base import Call, Launch, Target, masked
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 #: DescribeJobs takes no more ids than this.
 _DESCRIBE = 100
+#: Pages of 100 children that are listed at most; of the others it is known how many failed.
+_LISTED = 10
 _ROUNDS = 3
 _REASON_LIMIT = 256
 _DEFINITIONS = "definitions"
@@ -110,6 +112,22 @@ class BatchRunner:
         nodes = [id_ for job in found if job["status"] == "FAILED" for id_ in nodes_of(job)]
         known = {node["jobId"]: node for node in self._jobs(nodes)}
         return {job["jobId"]: status(job, place, _those(nodes_of(job), known)) for job in found}
+
+    def failed(self, id_: str) -> Mapping[int, Status]:
+        """Return the children that failed; see `nbbatch.backends.base.Runner.failed`."""
+        found: dict[int, Status] = {}
+        token: Any = {}
+        for _ in range(_LISTED):
+            with translated("can't ask AWS Batch about the children of a job"):
+                answer: Any = self._clients.batch.list_jobs(
+                    arrayJobId=id_, jobStatus="FAILED", **token
+                )
+            for child in answer["jobSummaryList"]:
+                found[int(child["jobId"].rpartition(":")[2])] = child_status(child)
+            if not answer.get("nextToken"):
+                break
+            token = {"nextToken": answer["nextToken"]}
+        return found
 
     def explain(self, ids: Sequence[str]) -> Mapping[str, str]:
         """Say why jobs wait: nothing is asked about them again, only about their queues."""

@@ -62,6 +62,7 @@ def status(job: dict[str, Any], region: str, nodes: Sequence[dict[str, Any] | No
         url=_url(job["jobId"], region) if region else "",
         log_url=_log_url(*log_stream(job), region) if region else "",
         nodes=tuple(status(node, region) if node else Status(state) for node in nodes),
+        children=_children(job),
         stays=tuple(_stays(job, state)),
         endings=_endings(job, state),
     )
@@ -72,6 +73,26 @@ def nodes_of(job: dict[str, Any]) -> list[str]:
     if "nodeProperties" not in job or "#" in job["jobId"]:
         return []
     return [f"{job['jobId']}#{index}" for index in range(job["nodeProperties"]["numNodes"])]
+
+
+def _children(job: dict[str, Any]) -> dict[State, int]:
+    """Return how many of an array's children are in which state."""
+    summary = job.get("arrayProperties", {}).get("statusSummary") or {}
+    return {State(name): count for name, count in summary.items() if count}
+
+
+def child_status(listed: dict[str, Any]) -> Status:
+    """Read one entry of ListJobs, which says less than DescribeJobs."""
+    job = {**listed, "status": State.FAILED.value}
+    diagnosis = diagnose(job)
+    return Status(
+        State.FAILED,
+        reason="; ".join(reasons(job)),
+        loss=diagnosis.loss,
+        exit_code=exit_code(job),
+        started_at=_seconds(job.get("startedAt")),
+        stopped_at=_seconds(job.get("stoppedAt")),
+    )
 
 
 def main_node(job: dict[str, Any]) -> str:

@@ -20,6 +20,7 @@ from nbbatch.backends.local.supervise.record import (
     STATE_FILE,
     STOP_FILE,
     Record,
+    child_folder,
     log_name,
     node_folder,
 )
@@ -80,6 +81,19 @@ class JobFolder:
         """Return the folder of one node of a multi-node job."""
         return _NodeFolder(self, index)
 
+    def child(self, index: int) -> JobFolder:
+        """Return the folder of one child of an array."""
+        return _ChildFolder(self, index)
+
+    def failed(self) -> dict[int, Status]:
+        """Return the children of an array that have failed, of those that were started."""
+        found = {}
+        for index in range(self._launch().get("children", 0)):
+            facts = _ChildFolder(self, index).facts()
+            if facts.get("state") == State.FAILED.value:
+                found[index] = self._status(facts)
+        return found
+
     def remove(self) -> None:
         """Forget the job."""
         shutil.rmtree(self.path, ignore_errors=True)
@@ -124,6 +138,11 @@ class JobFolder:
         count = self._launch().get("nodes", 1)
         return [_NodeFolder(self, index) for index in range(count)] if count > 1 else []
 
+    def _children(self) -> list[_ChildFolder]:
+        """Return the children that were started."""
+        found = [_ChildFolder(self, index) for index in range(self._launch().get("children", 0))]
+        return [child for child in found if child.path.exists()]
+
     def _facts(self) -> dict[str, Any] | None:
         try:
             return dict(json.loads((self.path / STATE_FILE).read_bytes()))
@@ -147,7 +166,8 @@ class JobFolder:
     def _bury(self, facts: dict[str, Any]) -> dict[str, Any]:
         supervisor = facts.get("supervisor")
         reason = _DIED.format(supervisor) if supervisor else _NEVER_STARTED
-        for part in (facts, *(node.facts() for node in self._nodes())):
+        parts = [*self._nodes(), *self._children()]
+        for part in (facts, *(each.facts() for each in parts)):
             if "worker" in part:
                 processes.end_session(part["worker"], part.get("worker_started", ""))
             if part.get("tempdir"):
@@ -181,6 +201,7 @@ class JobFolder:
             given=self._given(),
             log=str(self._log(facts)),
             nodes=tuple(node.seen(final=state.final) for node in self._nodes()),
+            children=_counts(facts),
             stays=tuple(_stays(facts)),
             endings=dict(_endings(facts)),
         )
@@ -196,9 +217,16 @@ class JobFolder:
             return {}
 
 
+def _counts(facts: Mapping[str, Any]) -> dict[State, int]:
+    counts = (each.partition("=") for each in str(facts.get("children", "")).split())
+    return {State(name): int(count) for name, _, count in counts}
+
+
 def _stays(facts: Mapping[str, Any]) -> Iterator[Stay]:
     last = facts.get("attempt", 1)
-    for state in (State.SUBMITTED, State.PENDING):
+    # An array is PENDING until its last child has ended, which says nothing.
+    first = (State.SUBMITTED,) if "children" in facts else (State.SUBMITTED, State.PENDING)
+    for state in first:
         if since := facts.get(f"{state.lower()}_at"):
             yield Stay(state, 1, since)
     for attempt in range(1, last + 1):
@@ -239,6 +267,18 @@ class _NodeFolder(JobFolder):
         if final and not State(facts["state"]).final:
             facts.update(state="FAILED", loss=Loss.UNKNOWN.value, reason="it ended with its job")
         return self._status(facts)
+
+
+class _ChildFolder(_NodeFolder):
+    """The folder of one child of an array, inside that of the array, as a node's."""
+
+    def __init__(self, job: JobFolder, index: int) -> None:
+        super().__init__(job, index)
+        self.path = Path(child_folder(str(job.path), index))
+
+    def stop(self, reason: str) -> None:
+        """End this child alone."""
+        JobFolder.stop(self, reason)
 
 
 def _open_lock(folder: Path) -> int:

@@ -70,11 +70,19 @@ def given(options: Options, environ: Mapping[str, str]) -> dict[str, Any]:
     return facts
 
 
-def visible(options: Options, environ: Mapping[str, str]) -> dict[str, str]:
+def room(options: Options, environ: Mapping[str, str]) -> int:
+    """Return how many jobs of that size fit on this machine at a time, by their CPUs and GPUs."""
+    fit = int(cores() / options.cpu) if options.cpu else cores()
+    if options.gpu:
+        fit = min(fit, len(gpus(environ)) // options.gpu)
+    return max(1, fit)
+
+
+def visible(options: Options, environ: Mapping[str, str], at_once: int = 1) -> dict[str, str]:
     """Return the variable that gives a job its GPUs and no more, if it asks for any.
 
-    Those of all nodes of a job: its supervisor deals them out.
+    Those of all nodes of a job, or of all children that run at once: its supervisor deals them out.
     """
     if not options.gpu:
         return {}
-    return {VISIBLE: ",".join(gpus(environ)[: options.gpu * options.nodes])}
+    return {VISIBLE: ",".join(gpus(environ)[: options.gpu * at_once])}

@@ -45,6 +45,13 @@ _NODE_NAMES = (
     "MASTER_PORT",
     machine.VISIBLE,
 )
+#: The same for the children of an array.
+_CHILD_NAMES = (
+    keys.ENV_BATCH_JOB,
+    keys.ENV_BATCH_ARRAY_INDEX,
+    keys.ENV_BATCH_ARRAY_SIZE,
+    machine.VISIBLE,
+)
 #: Where it runs, in the words of Batch.
 _PLACE = keys.LOCAL
 #: Seconds between SIGTERM and SIGKILL, as on ECS.
@@ -114,6 +121,10 @@ class LocalRunner:
         found = {id_: self._describe(id_) for id_ in ids}
         return {id_: status for id_, status in found.items() if status is not None}
 
+    def failed(self, id_: str) -> Mapping[int, Status]:
+        """Return the children that failed; see `nbbatch.backends.base.Runner.failed`."""
+        return self._folder(id_).failed() if _is_name(id_) else {}
+
     def explain(self, ids: Sequence[str]) -> Mapping[str, str]:
         """Say why jobs wait; here nothing does, for there is no queue."""
         return {}
@@ -147,6 +158,7 @@ class LocalRunner:
             "timeout": launch.time_limit,
             "given": machine.given(launch.options, os.environ),
             **({"nodes": launch.options.nodes} if launch.options.nodes > 1 else {}),
+            **({"children": launch.children} if launch.children > 1 else {}),
         }
         return [Call("local", "spawn", parameters)]
 
@@ -164,6 +176,7 @@ class LocalRunner:
             "name": launch.name,
             "given": machine.given(launch.options, os.environ),
             "nodes": launch.options.nodes,
+            "children": launch.children if launch.children > 1 else 0,
         }
         folder = self._folder(launch.unique)
         lock = folder.create(now, about)
@@ -200,6 +213,9 @@ class LocalRunner:
             "nodes": options.nodes,
             "node_names": ",".join(_NODE_NAMES),
             "gpus": options.gpu if machine.gpus(os.environ) else 0,
+            "children": launch.children if launch.children > 1 else 0,
+            "room": machine.room(options, os.environ),
+            "child_names": ",".join(_CHILD_NAMES),
         }
         return [f"{name}={value}" for name, value in plan.items()]
 
@@ -211,7 +227,7 @@ class LocalRunner:
 
     def _added(self, launch: Launch) -> dict[str, str]:
         return {
-            **machine.visible(launch.options, os.environ),
+            **_gpus(launch),
             **_for_nodes(launch.options),
             keys.ENV_LIBRARIES: str(self._home / "libraries"),
             **launch.environment,
@@ -230,6 +246,9 @@ class LocalRunner:
         return status
 
     def _folder(self, id_: str) -> JobFolder:
+        job, _, child = id_.partition(":")
+        if child.isdecimal():
+            return JobFolder(self._home / _PLACE / job).child(int(child))
         job, _, node = id_.partition("#")
         if node.isdecimal():
             return JobFolder(self._home / _PLACE / job).node(int(node))
@@ -259,6 +278,13 @@ def _collect(pid: int) -> None:
     # Whoever waits for any child may have been faster.
     with contextlib.suppress(ChildProcessError):
         os.waitpid(pid, 0)
+
+
+def _gpus(launch: Launch) -> dict[str, str]:
+    """Return the variable with the GPUs of a job, or of all children that run at a time."""
+    options = launch.options
+    at_once = machine.room(options, os.environ) if launch.children > 1 else options.nodes
+    return machine.visible(options, os.environ, at_once)
 
 
 def _for_nodes(options: Options) -> dict[str, str]:

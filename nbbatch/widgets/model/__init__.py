@@ -11,7 +11,8 @@ line all draw one `CardModel`.
 `meters`      use, peaks, charts
 `cost`        what it cost so far
 `advice`      what to ask for the next time
-`parts`       nodes and children
+`parts`       nodes, and what a grid of parts is
+`children`    the children of an array: a bar, and the same grid
 `bars`        progress that the job reports
 `texts`       figures as people write them
 ============  ===================================================

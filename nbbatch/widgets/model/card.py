@@ -10,9 +10,10 @@ from nbbatch.facts import JobFacts, State
 from nbbatch.widgets.log import plain
 from nbbatch.widgets.model.advice import advice
 from nbbatch.widgets.model.bars import Bar, bars, more_bars
+from nbbatch.widgets.model.children import children_bar, children_text, grid
 from nbbatch.widgets.model.cost import cost_text
 from nbbatch.widgets.model.meters import Meter, meters, peak_text
-from nbbatch.widgets.model.parts import Parts, nodes_text, parts
+from nbbatch.widgets.model.parts import Parts, nodes_text
 from nbbatch.widgets.model.resources import MAX_FIELD, asked, details, given, place
 from nbbatch.widgets.model.states import look
 from nbbatch.widgets.model.texts import clip, duration
@@ -39,7 +40,7 @@ class CardModel:
     asked, given
         Resources; `given` names what differs from what was asked.
     nodes
-        How many of a multi-node job's nodes are in which state.
+        How many of a multi-node job's nodes, or of an array's children, are in which state.
     place
         Where it runs, in one line: platform, instance, host, zone, queue.
     details
@@ -115,8 +116,8 @@ def card_model(facts: JobFacts, now: float) -> CardModel:
         attempt=f"attempt {facts.attempt} of {facts.attempts}" if facts.attempts > 1 else "",
         asked=asked(facts.asked),
         given=given(facts.asked, facts.given),
-        nodes=nodes_text(facts.nodes),
-        parts=parts(facts),
+        nodes=nodes_text(facts.nodes) or children_text(facts),
+        parts=grid(facts),
         place=place(facts.given, facts.backend),
         usage=meters(facts),
         peak=peak_text(facts.peak),
@@ -129,9 +130,13 @@ def card_model(facts: JobFacts, now: float) -> CardModel:
         earlier=steps_before(facts),
         cost=cost_text(facts, now if until is None else until),
         advice=advice(facts),
-        bars=bars(facts.progress, over=until is not None or facts.state is not State.RUNNING),
+        bars=(*children_bar(facts), *bars(facts.progress, over=_is_over(facts, until))),
         more_bars=more_bars(facts.progress),
     )
+
+
+def _is_over(facts: JobFacts, until: float | None) -> bool:
+    return until is not None or facts.state is not State.RUNNING
 
 
 def _link(url: str) -> str:

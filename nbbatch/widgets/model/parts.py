@@ -12,13 +12,13 @@ from nbbatch.widgets.log import plain
 from nbbatch.widgets.model.states import LIVE
 from nbbatch.widgets.model.texts import clip, duration, number, size
 
-__all__ = ["MAX_CELLS", "Part", "Parts", "arranged", "nodes_text", "parts"]
+__all__ = ["MAX_CELLS", "MAX_TEXT", "Part", "Parts", "arranged", "counted", "nodes_text", "parts"]
 
 #: Cells that the page gets; the counts tell of all.
 MAX_CELLS = 1000
 #: From here on only cells that failed bring a text: the page gets all of it at each change.
 _MANY = 100
-_MAX_TEXT = 160
+MAX_TEXT = 160
 #: Failed nodes that are named.
 _NAMED = 5
 
@@ -87,7 +87,7 @@ def arranged(kind: str, cells: Iterable[Part]) -> Parts:
 def _about(node: NodeFacts) -> str:
     """Write a line about one node: why it ended so, where it runs, how long, what it uses."""
     texts = (plain(node.message), _host(node.given), _ran(node), _memory(node))
-    return clip(" · ".join(" ".join(text.split()) for text in texts if text), _MAX_TEXT)
+    return clip(" · ".join(" ".join(text.split()) for text in texts if text), MAX_TEXT)
 
 
 def _host(given: Mapping[str, Any]) -> str:
@@ -114,9 +114,15 @@ def nodes_text(nodes: Sequence[NodeFacts]) -> str:
     """Count the nodes by their states, and name the first few that have failed."""
     if not nodes:
         return ""
-    counts = Counter(node.state for node in nodes)
-    words = [f"{counts[state]} {LIVE[state][0].lower()}" for state in State if counts[state]]
-    failed = [str(i) for i, node in enumerate(nodes) if node.state is State.FAILED]
-    if failed and len(failed) < len(nodes):
-        words[-1] += f" ({', '.join(failed[:_NAMED])}{', …' if len(failed) > _NAMED else ''})"
-    return f"{len(nodes)}: {', '.join(words)}"
+    failed = [i for i, node in enumerate(nodes) if node.state is State.FAILED]
+    return counted(len(nodes), Counter(node.state for node in nodes), failed)
+
+
+def counted(size: int, counts: Mapping[State, int], failed: Sequence[int]) -> str:
+    """Write how many of `size` are in which state, and name the first few of the `failed`."""
+    words = [f"{counts[s]:,} {LIVE[s][0].lower()}" for s in State if counts.get(s)]
+    bad = counts.get(State.FAILED, 0)
+    if failed and bad < size:
+        named = ", ".join(map(str, failed[:_NAMED]))
+        words[-1] += f" ({named}{', …' if bad > _NAMED else ''})"
+    return f"{size:,}: {', '.join(words)}"

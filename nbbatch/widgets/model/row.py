@@ -26,6 +26,8 @@ class Row:
         What it uses now, a line for each figure; after the end, the most that it used.
     fraction
         The fullest of its meters, of the limit; None where nothing limits it.
+    nodes, of
+        How many nodes, or children, are in which state; and the word for them.
     bar
         The newest loop that has not closed, of those that tell how far they have come.
     """
@@ -45,6 +47,7 @@ class Row:
     message: str
     nodes: str
     parts: Parts | None = None
+    of: str = "nodes"
 
     def as_json(self) -> dict[str, Any]:
         """Return the row as plain JSON values, for the page."""
@@ -78,6 +81,7 @@ def row(facts: JobFacts, now: float, *, parts: bool = False) -> Row:
         message=card.message,
         nodes=card.nodes,
         parts=card.parts if parts else None,
+        of="nodes" if facts.children is None else "children",
     )
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nbbatch.facts import JobFacts, State, Stay
 from nbbatch.widgets.log import plain
+from nbbatch.widgets.model.children import children_note
 from nbbatch.widgets.model.states import LIVE
 from nbbatch.widgets.model.texts import clip, duration
 
@@ -14,6 +15,7 @@ __all__ = ["Earlier", "Step", "ran", "steps", "steps_before", "times"]
 
 _WAY = (State.SUBMITTED, State.RUNNABLE, State.STARTING, State.RUNNING)
 _MAX_REASON = 200
+_RUNNING = LIVE[State.RUNNING][0]
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,8 @@ class Step:
         Seconds since the epoch, None where it is not known or not yet so.
     time
         How long the state lasted, as text; ``""`` where that is not known, or it lasts.
+    note
+        How far an array has come in it.
     """
 
     word: str
@@ -35,6 +39,7 @@ class Step:
     since: float | None = None
     until: float | None = None
     time: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,8 @@ def steps(facts: JobFacts, word: str) -> tuple[Step, ...]:
         at = len(way)
     phases = ["done" if i < at else "now" if i == at else "next" for i in range(len(way) + 1)]
     drawn = [_step(s, p, stays.get(s)) for s, p in zip(way, phases, strict=False)]
+    note = children_note(facts)
+    drawn = [replace(s, note=note) if s.word == _RUNNING and note else s for s in drawn]
     last = Step(word if ended else "Done", phases[-1], facts.stopped_at if ended else None)
     return (*drawn, last)
 

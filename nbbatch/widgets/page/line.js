@@ -66,7 +66,7 @@ function jobLine(id, act) {
     lineFraction(bar, row.bar?.fraction ?? null);
     bar.setAttribute("aria-label", row.bar?.label || `Progress of ${row.name}`);
     say(done, row.bar ? [row.bar.label, row.bar.text].filter(Boolean).join(" ") : "");
-    say(nodes, row.nodes && `${open ? "▾" : "▸"} nodes ${row.nodes}`);
+    say(nodes, row.nodes && `${open ? "▾" : "▸"} ${row.of ?? "nodes"} ${row.nodes}`);
     nodes.setAttribute("aria-expanded", String(open));
     if (!open) {
       line.below?.remove();

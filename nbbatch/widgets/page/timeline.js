@@ -32,7 +32,8 @@ function drawStep(item, step, last) {
   setAttr(item, "class", `nbb-step nbb-${step.phase} ${kind}`);
   if (step.phase === "now") setAttr(item, "aria-current", "step");
   else item.removeAttribute("aria-current");
-  say(item.querySelector(".nbb-step-word"), step.word);
+  const shown = step.note && step.phase !== "next" ? `${step.word} ${step.note}` : step.word;
+  say(item.querySelector(".nbb-step-word"), shown);
 }
 
 function paceStep(item, step, now) {

@@ -14,7 +14,7 @@ from nbbatch.wire import keys, spec
 from nbbatch.wire.envelope import Envelope
 from nbbatch.wire.frames import frame
 from nbbatch.wire.graph import Item
-from nbbatch.wire.spec import JobSpec, Outcome
+from nbbatch.wire.spec import Failure, JobSpec, Outcome
 from nbbatch.wire.store import Buffer, Store
 from nbbatch.worker.notebook.surroundings import Surroundings
 from nbbatch.worker.run import (
@@ -23,6 +23,7 @@ from nbbatch.worker.run import (
     distributed,
     failure,
     keeping,
+    mapped,
     report,
     signals,
     values,
@@ -99,6 +100,7 @@ class _Attempt:
         self._changed: Tuple[str, ...] = ()
         self._values: List[Item] = []
         self._renew = ""
+        self._map: Optional[mapped.Mapped] = None
 
     def run(self) -> Dict[str, Any]:
         """Run and write the outcome; return what it says."""
@@ -156,16 +158,35 @@ class _Attempt:
         around.leave()
         if signals.terminated(error):
             return self._result(items, self._terminated())
-        found = failure.failures(error, self._named) if error is not None else ()
-        lines = failure.lines(found, self._labels())
-        if found:
-            first = found[0]
-            said = frame("error", ename=first.ename, evalue=first.evalue, traceback=list(lines))
-            around.say(said)
+        if error is None and self._map is not None and self._map.raised:
+            return self._with_failed_items(self._map, around)
+        found, lines = self._described(error, around)
         for index, (raised, _) in enumerate(failure.chain(error)):
             items.append((spec.EXCEPTION, str(index), raised))
         status = spec.OK if error is None else spec.ERROR
         return self._result(items, self._ended(status, failures=found, traceback=lines))
+
+    def _described(
+        self, error: Optional[BaseException], around: Surroundings
+    ) -> Tuple[Tuple[Failure, ...], Tuple[str, ...]]:
+        """Describe what was raised, if anything, and say it."""
+        found = failure.failures(error, self._named) if error is not None else ()
+        lines = tuple(failure.lines(found, self._labels()))
+        if found:
+            first = found[0]
+            said = frame("error", ename=first.ename, evalue=first.evalue, traceback=list(lines))
+            around.say(said)
+        return found, lines
+
+    def _with_failed_items(
+        self, done: mapped.Mapped, around: Surroundings
+    ) -> Tuple[Outcome, Sequence[Buffer]]:
+        """Send back what the items returned that did not raise, and what the others raised."""
+        told = [(index, *self._described(error, around)) for index, error in done.raised]
+        items = tuple((index, found) for index, found, _ in told)
+        _, first, lines = told[0]
+        ended = self._ended(spec.ERROR, failures=first, traceback=lines, items=items)
+        return self._result(done.records(failure.chain), ended)
 
     def _executed(self, around: Surroundings) -> Optional[BaseException]:
         """Run the code; return what it raised."""
@@ -189,6 +210,9 @@ class _Attempt:
             arguments = inputs.items[spec.ARGUMENTS]
             value = cell.run_call(inputs.items[spec.FUNCTION], arguments)
             self._values = [(spec.VALUE, "", value)]
+        elif job.kind == "map":
+            self._map = mapped.run(self._store, self._identity, job, inputs)
+            self._values = self._map.values
         else:
             self._snapshot = Snapshot(inputs.namespace, inputs.originals, compare=job.out is None)
             cell.run_cell(job, inputs.namespace, around.show)

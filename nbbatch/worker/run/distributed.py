@@ -20,7 +20,7 @@ def main_address(identity: Identity, environ: MutableMapping[str, str]) -> str:
 
     https://docs.aws.amazon.com/batch/latest/userguide/mnp-env-vars.html
     """
-    if identity.part is None:
+    if identity.nodes == 1:
         return HERE
     told = environ.get(keys.ENV_BATCH_MAIN_NODE_ADDRESS) or environ.get("MASTER_ADDR")
     return told or _own_address()
@@ -31,7 +31,7 @@ def tell_torch(identity: Identity, environ: MutableMapping[str, str]) -> None:
 
     https://docs.pytorch.org/docs/stable/elastic/run.html#environment-variables
     """
-    if identity.part is None:
+    if identity.nodes == 1:
         return
     node, nodes = str(identity.part), str(identity.nodes)
     variables: Dict[str, str] = {

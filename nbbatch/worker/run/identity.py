@@ -17,11 +17,13 @@ class Identity:
     Attributes
     ----------
     part
-        Which part of the job, where it has several: the node's index.
+        Which part of the job, where it has several: the index of the node, or of the child.
     nodes
         How many nodes the job has.
     main
         The index of the node by which Batch tells how the job is.
+    children
+        How many children the array has, of which this is one; 0 where it is none of ours.
     """
 
     job: str
@@ -31,6 +33,7 @@ class Identity:
     part: Optional[int] = None
     nodes: int = 1
     main: int = 0
+    children: int = 0
 
     @property
     def owner(self) -> str:
@@ -41,15 +44,18 @@ class Identity:
 def take_identity(environ: MutableMapping[str, str]) -> Identity:
     """Read the identity and take the key out of `environ`, where the user's code could print it."""
     nodes = _number(environ, keys.ENV_BATCH_NUM_NODES) or 1
+    children = _number(environ, keys.ENV_CHILDREN)
+    child = _number(environ, keys.ENV_BATCH_ARRAY_INDEX) if children else None
     found = Identity(
         job=environ[keys.ENV_JOB],
         attempt=int(environ.get(keys.ENV_BEFORE) or 0)
         + int(environ.get(keys.ENV_BATCH_ATTEMPT) or 1),
         batch_job_id=environ.get(keys.ENV_BATCH_JOB, ""),
         key=bytes.fromhex(environ.pop(keys.ENV_KEY)),
-        part=_number(environ, keys.ENV_BATCH_NODE_INDEX) if nodes > 1 else None,
+        part=_number(environ, keys.ENV_BATCH_NODE_INDEX) if nodes > 1 else child,
         nodes=nodes,
         main=_number(environ, keys.ENV_BATCH_MAIN_NODE_INDEX),
+        children=children,
     )
     if environ is os.environ and sys.platform == "linux":
         _cover(keys.ENV_KEY.encode())

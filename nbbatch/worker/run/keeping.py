@@ -35,6 +35,7 @@ class _Keeper:
                 self._stores[pid] = open_store(self._environ)
             me = self._identity
             line = f"node{self._environ.get(keys.ENV_BATCH_NODE_INDEX) or 0}-"
+            line = f"child{me.part}-" if me.children else line
             writer = f"{line}{me.attempt}"
             if pid != self._main:
                 writer = f"fork{pid}-{writer}"

@@ -334,7 +334,7 @@ class Monitor:
 
 
 def _peers(store: ListingStore, identity: Identity) -> "Optional[Peers]":
-    if identity.part is None:
+    if identity.nodes == 1:
         return None
     # Loaded only where there are other nodes: a trivial job does not pay for it.
     from nbbatch.worker.run.peers import Peers

@@ -42,12 +42,22 @@ def _put(
     *,
     if_absent: bool,
 ) -> bool:
+    name = keys.outcome(identity.job, identity.attempt, identity.part)
+    if identity.children and not (if_absent and store.size(name) is not None):
+        _mark(store, identity, outcome)
     meta = outcome.meta()
     pieces: List[Buffer] = parts.pack(
         store, Stamp(identity.key, spec.OUTCOME, identity.owner), meta, buffers, set()
     )
-    name = keys.outcome(identity.job, identity.attempt, identity.part)
     return store.put(name, pieces, if_absent=if_absent)
+
+
+def _mark(store: Store, identity: Identity, outcome: Outcome) -> None:
+    """Leave a mark where a child has failed, before its outcome can be seen."""
+    if outcome.status == spec.OK or identity.part is None:
+        return
+    word = keys.FAILED if outcome.final else keys.AGAIN
+    store.put(keys.mark(identity.job, identity.attempt, identity.part, word), [b""])
 
 
 def tell(text: str) -> None:

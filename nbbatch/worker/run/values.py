@@ -128,7 +128,7 @@ def load(store: Store, envelope: Envelope, job: JobSpec, namespace: Dict[str, An
     stream = parts.read(store, envelope, 0)
     for record in graph.load(stream, job.records, buffers, inputs.namespace):
         if record.error is not None:
-            raise _unreadable(record, job) from record.error
+            raise unreadable(record, job) from record.error
         if record.role == spec.VARIABLE:
             inputs.namespace[record.name] = record.value
         else:
@@ -138,7 +138,8 @@ def load(store: Store, envelope: Envelope, job: JobSpec, namespace: Dict[str, An
     return inputs
 
 
-def _unreadable(record: graph.Loaded, job: JobSpec) -> errors.ImageError:
+def unreadable(record: graph.Loaded, job: JobSpec) -> errors.ImageError:
+    """Say which value can't be loaded here, and what that takes."""
     error = record.error
     what = f"{record.name or record.role} can't be loaded in the job"
     cause = f"{type(error).__name__}: {error}"

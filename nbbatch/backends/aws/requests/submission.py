@@ -66,6 +66,8 @@ def submit_job(
         "retryStrategy": retry_strategy(options, queue),
         **_given(launch, queue),
     }
+    if launch.children > 1:
+        request["arrayProperties"] = {"size": launch.children}
     if launch.depends_on:
         request["dependsOn"] = _dependencies(launch.depends_on)
     request = extra.merged(request, options, extra.SUBMIT)

@@ -8,6 +8,7 @@ up to there.
 `job`           all attempts of one job
 `attempt`       one attempt: spawn, watch, end
 `nodes`         one attempt of a multi-node job: an `attempt` for each node
+`children`      an array: a `job` for each child, some at a time
 `stop`          whether it is to end early
 `record`        the state file
 `memory`        what a tree of processes uses

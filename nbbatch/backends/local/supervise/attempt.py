@@ -44,6 +44,10 @@ class Plan:
         #: The variables that differ from node to node: see `nodes`.
         self.node_names = given["node_names"].split(",")
         self.gpus = int(given["gpus"])
+        #: How many children an array has, and how many of them may run at a time.
+        self.children = int(given["children"])
+        self.room = int(given["room"])
+        self.child_names = given["child_names"].split(",")
         self.submitted_at = float(given["submitted_at"])
         self.retry_on = tuple(filter(None, given["retry_on"].split(",")))
         #: The folders of the jobs that must have succeeded before.

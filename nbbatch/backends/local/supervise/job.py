@@ -36,16 +36,20 @@ class Job:
     ----------
     plan
         What was asked for.
+    stop
+        Says when it is to end early; by default the file in its folder does.
     """
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, stop: "Stop | None" = None) -> None:
         self._plan = plan
-        self._stop = Stop(plan.folder)
+        self._stop = Stop(plan.folder) if stop is None else stop
         self._record = Record(plan.folder, supervisor=os.getpid(), submitted_at=plan.submitted_at)
 
-    def run(self) -> None:
-        """Make as many attempts as it takes, and note how the last one ended."""
+    def run(self) -> Ending:
+        """Make as many attempts as it takes; note and return how the last one ended."""
         ending = self._wait()
+        if ending is None and self._plan.children:
+            ending = self._children()
         number = 0
         while ending is None:
             number += 1
@@ -57,6 +61,7 @@ class Job:
         state = "FAILED" if ending.loss else "SUCCEEDED"
         loss = ending.loss or None
         self._note(state, reason=ending.reason, loss=loss, exit_code=ending.code)
+        return ending
 
     def _wait(self) -> "Ending | None":
         """Wait for the jobs that this one depends on; say why it is not to be started."""
@@ -68,6 +73,14 @@ class Job:
         self._note("PENDING", reason=waiting.words(self._plan.after))
         reason = waiting.wait(self._plan.after, self._stop)
         return Ending("unknown", reason, None, final=True) if reason else None
+
+    def _children(self) -> Ending:
+        # Loaded only for arrays: an ordinary job does not pay for it.
+        from .children import Children
+
+        # As Batch has it of an array until its last child has ended.
+        self._note("PENDING")
+        return Children(self._plan, self._stop, self._record).run()
 
     def _again(self, ending: Ending) -> bool:
         return not ending.final and again(self._plan.retry_on, ending)

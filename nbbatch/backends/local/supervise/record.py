@@ -22,6 +22,11 @@ def node_folder(folder: str, node: int) -> str:
     return os.path.join(folder, f"node.{node}")
 
 
+def child_folder(folder: str, child: int) -> str:
+    """Name the folder of one child of an array."""
+    return os.path.join(folder, f"child.{child}")
+
+
 class Record:
     """What is known about one job, kept on disk.
 
@@ -50,6 +55,17 @@ class Record:
         """
         self.facts.update(facts, state=state)
         self.facts[f"{state.lower()}_at"] = round(time.time(), 6)
+        self._write(encode(self.facts).encode())
+
+    def update(self, **facts: object) -> None:
+        """Note what else is known in the same state.
+
+        Raises
+        ------
+        OSError
+            It can't be written.
+        """
+        self.facts.update(facts)
         self._write(encode(self.facts).encode())
 
     def begin(self, attempt: int, reason: str) -> None:

@@ -12,9 +12,14 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from nbbatch.facts.arrays import Child, Children
+from nbbatch.facts.states import Loss, State
+
 __all__ = [
     "LOOPS",
     "SAMPLES",
+    "Child",
+    "Children",
     "Finding",
     "Gpu",
     "JobFacts",
@@ -34,41 +39,6 @@ __all__ = [
 LOOPS = 20
 #: Samples that are kept of a job, however long it runs.
 SAMPLES = 120
-
-
-class State(str, Enum):
-    """The states of an AWS Batch job, used by every backend.
-
-    https://docs.aws.amazon.com/batch/latest/userguide/job_states.html
-    """
-
-    SUBMITTED = "SUBMITTED"
-    PENDING = "PENDING"
-    RUNNABLE = "RUNNABLE"
-    STARTING = "STARTING"
-    RUNNING = "RUNNING"
-    SUCCEEDED = "SUCCEEDED"
-    FAILED = "FAILED"
-
-    @property
-    def final(self) -> bool:
-        """Whether a job in this state will never leave it."""
-        return self in (State.SUCCEEDED, State.FAILED)
-
-    def __str__(self) -> str:
-        return self.value
-
-
-class Loss(str, Enum):
-    """Why a job ended without an outcome, as far as its backend can tell."""
-
-    MEMORY = "memory"
-    TIMEOUT = "timeout"
-    SPOT = "spot"
-    IMAGE = "image"
-    CANCELLED = "cancelled"
-    EXIT = "exit"
-    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
@@ -99,6 +69,9 @@ class Status:
         A page that shows that log, where there is one.
     nodes
         Those of a multi-node job, in order, where the backend has been asked about them.
+    children
+        How many of an array's children are in which state; empty of any other job. `state` is
+        then PENDING while there is any that has not ended.
     stays
         The states of which the backend itself knows the times, of all attempts.
     endings
@@ -118,6 +91,7 @@ class Status:
     url: str = ""
     log_url: str = ""
     nodes: tuple[Status, ...] = ()
+    children: Mapping[State, int] = field(default_factory=dict)
     stays: tuple[Stay, ...] = ()
     endings: Mapping[int, str] = field(default_factory=dict)
 
@@ -230,6 +204,8 @@ class JobFacts:
         The latest sample, and the largest of each figure so far; of several nodes, the fullest's.
     nodes
         Those of a multi-node job, in order; none where there is but one.
+    children
+        Those of an array; None of any other job.
     stays
         The states of all attempts, the oldest first; they never overlap.
     endings
@@ -269,6 +245,7 @@ class JobFacts:
     endings: Mapping[int, str] = field(default_factory=dict)
     log_url: str = ""
     prices: Mapping[str, Any] = field(default_factory=dict)
+    children: Children | None = None
 
     @property
     def done(self) -> bool:

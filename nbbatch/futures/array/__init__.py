@@ -1,0 +1,10 @@
+"""Array jobs: one job of Batch with up to 10,000 children, followed as one.
+
+==============  ================================================================
+`roster`        in which state each child is
+`tracker`       one array's story so far, by listings and not by child
+`taken`         what came back from a child, unpickled
+`printed`       what children have printed
+`job`           the future, and the sequence of its results
+==============  ================================================================
+"""

@@ -1,0 +1,95 @@
+"""What the children of an array have printed: of those that are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from nbbatch.backends.base import ClientStore
+from nbbatch.errors import UsageError
+from nbbatch.futures.array.tracker import ArrayTracker
+from nbbatch.futures.labels import Label
+from nbbatch.futures.replay import outputs
+from nbbatch.futures.story import read_story
+from nbbatch.wire.frames import Frame, stream
+
+#: Children that are shown where none is named: each costs some calls.
+SHOWN = 100
+
+
+class Printed:
+    """The outputs of the children; where several are shown, each line says whose it is.
+
+    Parameters
+    ----------
+    container_log
+        Gives the lines of a child's own container, where its worker has said nothing; None while
+        it may still say something.
+    """
+
+    def __init__(
+        self,
+        store: ClientStore,
+        tracker: ArrayTracker,
+        container_log: Callable[[int], Iterable[str]] | None,
+    ) -> None:
+        self._store = store
+        self._tracker = tracker
+        self._container_log = container_log
+        self._size = tracker.roster.size
+
+    def logs(self, child: int | None = None) -> str:
+        """Return all that a child has printed; for None the first `SHOWN` children's.
+
+        Raises
+        ------
+        UsageError
+            There is no such child.
+        """
+        if child is not None:
+            return self._log(self._checked(child))
+        if self._size == 1:
+            return self._log(0)
+        return "".join(map(self._marked, self._first())) + self._rest()
+
+    def outputs(self) -> list[dict[str, Any]]:
+        """Return the notebook outputs of the same children, one child's after the other's."""
+        if self._size == 1:
+            return outputs(self._story(0))
+        marked = (Label(child, "child").mark(self._story(child)) for child in self._first())
+        return outputs(item for story in marked for item in story)
+
+    def _first(self) -> range:
+        return range(min(self._size, SHOWN))
+
+    def _rest(self) -> str:
+        if self._size <= SHOWN:
+            return ""
+        return (
+            f"[{self._size - SHOWN:,} more children: job.logs(child={SHOWN}) is the next one's]\n"
+        )
+
+    def _story(self, child: int) -> Iterator[Frame]:
+        return read_story(
+            self._store, self._tracker.teller(child), self._tracker.roster.attempt(child)
+        )
+
+    def _log(self, child: int) -> str:
+        text = "".join(item["text"] for item in self._story(child) if item["kind"] == "stream")
+        if text or self._container_log is None:
+            return text
+        return "".join(f"{line}\n" for line in self._container_log(child))
+
+    def _marked(self, child: int) -> str:
+        label = Label(child, "child")
+        frames = [*label.mark([stream("stdout", self._log(child))]), *label.rest()]
+        return "".join(item["text"] for item in frames if item["kind"] == "stream")
+
+    def _checked(self, child: int) -> int:
+        if not 0 <= child < self._size:
+            raise UsageError(
+                f"job {self._tracker.facts.id} has no child {child}",
+                f"it has {self._size}, counted from 0",
+                f"job.logs(child={self._size - 1}) is the last one's",
+            )
+        return child

@@ -1,0 +1,129 @@
+"""What came back from the children of an array: fetched when it is asked for, not kept."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from nbbatch.backends.base import ClientStore
+from nbbatch.errors import JobLostError, NbbatchError
+from nbbatch.facts import Children
+from nbbatch.futures.array.tracker import ArrayTracker
+from nbbatch.futures.diagnosis import diagnose
+from nbbatch.futures.rebuild import add_note, rebuild
+from nbbatch.futures.results import notebook
+from nbbatch.futures.strand import Strand
+from nbbatch.wire import graph, parts, spec
+
+#: What became of an item: its value, or why there is none.
+Item = tuple[Any, "BaseException | None"]
+
+
+class Taken:
+    """The items of an array whose children have ended.
+
+    The last child that was read is kept: whoever takes one item after the other reads each once.
+    """
+
+    def __init__(self, store: ClientStore, tracker: ArrayTracker) -> None:
+        self._store = store
+        self._tracker = tracker
+        self._lock = threading.Lock()
+        self._last: tuple[int, dict[int, Item]] = (-1, {})
+
+    @property
+    def _shape(self) -> Children:
+        return self._tracker.facts.children or Children(0, 0)
+
+    def child_of(self, index: int) -> int:
+        """Return the child that an item goes to."""
+        return index // self._shape.chunksize
+
+    def items_of(self, child: int) -> range:
+        """Return the items that a child gets."""
+        first = child * self._shape.chunksize
+        return range(first, min(first + self._shape.chunksize, self._shape.items))
+
+    def item(self, index: int) -> Item:
+        """Return what became of an item."""
+        return self.of_child(self.child_of(index))[index]
+
+    def of_child(self, child: int) -> dict[int, Item]:
+        """Return what became of all items of a child."""
+        with self._lock:
+            if self._last[0] != child:
+                self._last = (child, self._read(child))
+            return self._last[1]
+
+    def _read(self, child: int) -> dict[int, Item]:
+        indexes = self.items_of(child)
+        strand = self._tracker.strand(child)
+        try:
+            strand.read_outcome()
+            lost = self._lost(child, strand)
+            found = {} if lost is not None else self._loaded(strand, indexes)
+        # It is gone, or was altered: nothing of it has been unpickled.
+        except NbbatchError as error:
+            return dict.fromkeys(indexes, (None, error))
+        return {index: found.get(index) or (None, lost or _nothing(index)) for index in indexes}
+
+    def _lost(self, child: int, strand: Strand) -> NbbatchError | None:
+        """Return why a child has no values, if it has none."""
+        tracker = self._tracker
+        outcome = strand.outcome
+        over = (spec.OK, spec.ERROR, spec.REFUSED)
+        if outcome is None or outcome.status not in over:
+            # The backend knows more of its end than the child could say.
+            tracker.ask_about(child)
+        return diagnose(
+            tracker.facts,
+            outcome,
+            tracker.status_of_child(child),
+            cancelled=tracker.cancelled_here,
+            place=f"child {child} of {self._shape.size}",
+        )
+
+    def _loaded(self, strand: Strand, indexes: range) -> dict[int, Item]:
+        outcome = strand.outcome
+        if outcome is None:
+            return {}
+        where = f"job {self._tracker.facts.id} ({self._tracker.facts.name})"
+        values: dict[int, Any] = {}
+        errors: dict[int, BaseException] = {}
+        objects: dict[str, dict[int, BaseException]] = {}
+        for record in self._records(strand):
+            item, _, number = record.name.rpartition(".")
+            if record.role == spec.VALUE and record.error is not None:
+                errors[int(record.name)] = record.error
+            elif record.role == spec.VALUE:
+                values[int(record.name)] = record.value
+            elif isinstance(record.value, BaseException):
+                objects.setdefault(item, {})[int(number)] = record.value
+        for index, failures in outcome.items:
+            errors[index] = rebuild(failures, objects.get(str(index), {}), where)
+            add_note(errors[index], f"raised for item {index} of {self._shape.items}")
+        if outcome.status == spec.ERROR and not outcome.items:
+            # The child as a whole has failed: it was ended in the middle of an item.
+            error = rebuild(outcome.failures, objects.get("", {}), where)
+            errors = dict.fromkeys(indexes, error)
+        return {
+            **{i: (value, None) for i, value in values.items()},
+            **{i: (None, error) for i, error in errors.items()},
+        }
+
+    def _records(self, strand: Strand) -> list[graph.Loaded]:
+        outcome, envelope = strand.outcome, strand.envelope
+        if outcome is None or envelope is None or not outcome.records:
+            return []
+        stream, *rest = range(len(envelope.parts))
+        buffers = [parts.read(self._store, envelope, index, lent=True) for index in rest]
+        data = parts.read(self._store, envelope, stream)
+        return list(graph.load(data, outcome.records, buffers, notebook()))
+
+
+def _nothing(index: int) -> NbbatchError:
+    return JobLostError(
+        f"there is no result of item {index}",
+        "what its child has left says nothing about it",
+        "run it again",
+    )

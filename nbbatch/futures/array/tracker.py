@@ -1,0 +1,252 @@
+"""One array's story so far, from listings of its children's objects: no call for each child."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from dataclasses import replace
+from typing import NamedTuple
+
+from nbbatch.backends.base import Backend
+from nbbatch.errors import BackendError
+from nbbatch.facts import Children, JobFacts, Loss, State, Status
+from nbbatch.futures.array.roster import TOLD, Roster
+from nbbatch.futures.diagnosis import diagnose, raised
+from nbbatch.futures.labels import MAIN, Label
+from nbbatch.futures.registry import Record
+from nbbatch.futures.story import Teller
+from nbbatch.futures.strand import Strand
+from nbbatch.futures.tracker import WHOLE, Tracker
+from nbbatch.wire import keys
+from nbbatch.wire.frames import frame, stream
+
+#: Names that S3 lists with one call, and seconds for each such call.
+_PAGE, _PER_PAGE = 1000, 3.0
+#: Seconds between two listings, at least; each that finds nothing new makes it longer, up to the
+#: second figure.
+_LOOK = {"local": (0.05, 0.2), "aws": (1.0, 4.0)}
+_LONGER = 1.3
+#: Looking may take this part of a core, where it costs nothing else.
+_LOAD = 0.05
+#: The most children whose beginnings are listed too, and seconds between two such listings.
+_CLAIMED, _CLAIMS = 1000, {"local": 0.05, "aws": 5.0}
+#: Failures whose reasons are read in one go: each costs a call.
+_READ = 8
+
+
+class _Pace(NamedTuple):
+    """When the next listings are due."""
+
+    outcomes: float = 0.0
+    claims: float = 0.0
+
+
+class ArrayTracker(Tracker):
+    """Follows one array job; see `nbbatch.futures.tracker.Tracker`.
+
+    Attributes
+    ----------
+    roster
+        The children.
+    told
+        What the backend says of those that failed without a word.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        key: bytes,
+        facts: JobFacts,
+        known: set[str] | None = None,
+    ) -> None:
+        super().__init__(backend.store, key, facts, known)
+        self.roster = Roster(facts.children or Children(0, 0))
+        self.told: dict[int, Status] = {}
+        self._backend = backend
+        self._key = key
+        self._pace = _Pace()
+        self._asked = 0
+        self._wait = _LOOK[facts.backend][0]
+        self._began: float | None = None
+        self._ended: float | None = None
+
+    def strand(self, child: int) -> Strand:
+        """Return what a child has said, in the last of its attempts that has ended."""
+        found = Strand(self._backend.store, self.teller(child))
+        ended = self.roster.ended.get(child)
+        found.restart(ended.attempt if ended is not None else 1, told=True)
+        return found
+
+    def teller(self, child: int) -> Teller:
+        """Name who tells a child's story."""
+        return Teller(self._key, self.facts.id, child)
+
+    def ask_about(self, child: int) -> None:
+        """Ask the backend about a child whose end is not explained by what it has left."""
+        if child in self.told or self.roster.size == 1:
+            return
+        id_ = f"{self.facts.batch_job_id}:{child}"
+        said = self._backend.runner.describe([id_]).get(id_)
+        if said is not None:
+            self.told[child] = said
+
+    def read_frames(self) -> bool:
+        """Look at the children, if that is due; tell whether there was anything new."""
+        return time.monotonic() >= self._pace.outcomes and not self.roster.over and self.look()
+
+    def look(self) -> bool:
+        """List what the children have left; tell whether there was anything new."""
+        began, facts, store = time.monotonic(), self.facts, self._backend.store
+        listed = [(name, at) for name, _, at in store.list(keys.outcomes(facts.id))]
+        new = self.roster.take_outcomes(name for name, _ in listed)
+        times = [at for _, at in listed]
+        if began >= self._pace.claims and not (self._many or self.roster.all_begun):
+            claims = [(name, at) for name, _, at in store.list(keys.claims(facts.id))]
+            self.roster.take_claims(name for name, _ in claims)
+            times += [at for _, at in claims]
+            self._pace = self._pace._replace(claims=began + _CLAIMS[facts.backend])
+        self._note_times(times)
+        self._pace = self._pace._replace(outcomes=self._next(began, len(listed), new=new))
+        self._explain()
+        self._tell_children()
+        return new
+
+    @property
+    def _many(self) -> bool:
+        """Whether there are so many that their outcomes alone are looked at, and less often."""
+        return self.roster.size > _CLAIMED
+
+    def _next(self, began: float, listed: int, *, new: bool) -> float:
+        """Return when the next listing is due: by what this one has cost, and what it found."""
+        now, backend = time.monotonic(), self.facts.backend
+        least, most = _LOOK[backend]
+        self._wait = least if new else min(self._wait * _LONGER, most)
+        pages = max(int(self._many), listed // _PAGE)
+        paid = _PER_PAGE * pages if backend != "local" else 0.0
+        return now + max(self._wait, paid, (now - began) / _LOAD)
+
+    def _note_times(self, times: list[float]) -> None:
+        if times and self._began is None:
+            self._began = min(times)
+            started = {**frame("started", given={}), "t": self._began}
+            self.publish(self._past.read(self.facts, 1, MAIN, [started]))
+        if times and self.roster.over:
+            self._ended = max(times)
+            ended = {**frame("end"), "t": self._ended}
+            self.publish(self._past.read(self.facts, 1, MAIN, [ended]))
+
+    def _tell_children(self) -> None:
+        children = self.roster.children()
+        facts = replace(self.facts, children=children, state=_state(self.facts.state, children))
+        started, stopped = facts.started_at or self._began, facts.stopped_at or self._ended
+        self.publish(replace(facts, started_at=started, stopped_at=stopped))
+
+    def _explain(self) -> None:
+        """Read why children have failed, of some at a time, and say it."""
+        failed = self.roster.failed()[:TOLD]
+        for child in [each for each in failed if each not in self.roster.messages][:_READ]:
+            message = self._reason(child)
+            self.roster.messages[child] = message
+            if message:
+                text = f"{Label(child, 'child').text}{message}\n"
+                self._show([stream("stderr", text)])
+
+    def _reason(self, child: int) -> str:
+        strand = self.strand(child)
+        if child in self.roster.ended:
+            strand.read_outcome()
+        said = raised(strand.outcome)
+        if said:
+            return said
+        error = diagnose(self.facts, strand.outcome, self.told.get(child), place="it")
+        return error.cause if error is not None else ""
+
+    def take_status(self, status: Status) -> None:
+        """Merge what the backend says, and find out about those that failed without a word."""
+        self.take_states(status)
+        silent = self.roster.silent_failures
+        if not status.state.final and silent > 0 and silent != self._asked:
+            # Batch may know of an end sooner than the last look.
+            self.look()
+            silent = self._asked = self.roster.silent_failures
+            if silent > 0:
+                self._ask_about_failures()
+
+    def take_states(self, status: Status) -> None:
+        """Merge what the backend says into the facts."""
+        self.roster.take_counts(status.children or {status.state: self.roster.size})
+        children = self.roster.children()
+        state = _state(status.state, children)
+        super().take_states(replace(status, state=state))
+        self.status = status
+        self.publish(replace(self.facts, children=children))
+
+    def _ask_about_failures(self) -> None:
+        self.told.update(self._backend.runner.failed(self.facts.batch_job_id))
+        self.roster.lose(self.told)
+        self._explain()
+        self._tell_children()
+
+    def settled(self) -> bool:
+        """Tell whether all that can be known about the end is known."""
+        if self.failure is not None or self.roster.over:
+            return True
+        if self.status is None or not self.status.state.final:
+            return False
+        # Last words may have come between the last look and the end.
+        self.look()
+        self._bury()
+        return True
+
+    def _bury(self) -> None:
+        """Take it that those have failed that have left nothing, and will not."""
+        unheard = self.roster.unheard()
+        if not unheard:
+            return
+        if self.status is None or self.status.loss not in WHOLE:
+            # A help, no need: they have failed, whatever is known about it.
+            with contextlib.suppress(BackendError):
+                self._ask_about_failures()
+        self.roster.lose(unheard)
+        self._tell_children()
+
+    def skip_to_end(self) -> None:
+        """Find out how an array that has ended did."""
+        self.look()
+        self._bury()
+
+    def status_of_child(self, child: int) -> Status | None:
+        """Return what the backend says of a child, or of the array where that says more."""
+        whole = self.status
+        if child in self.told or whole is None or whole.loss not in WHOLE:
+            return self.told.get(child)
+        return whole
+
+    def read_outcomes(self) -> bool:
+        """Nothing is read before somebody asks for it."""
+        return False
+
+    def loss(self) -> Loss | None:
+        """Return why the backend says that the array as a whole ended."""
+        return self.status.loss if self.status is not None else None
+
+
+def _state(said: State, children: Children) -> State:
+    """Return the state of an array: that of its child that is furthest, until all have ended."""
+    counts = children.counts
+    if said.final:
+        return said
+    if counts.get(State.RUNNING) or children.done:
+        return State.RUNNING
+    furthest = (State.STARTING, State.RUNNABLE, State.PENDING)
+    return next((state for state in furthest if counts.get(state)), State.SUBMITTED)
+
+
+def tracker_of(
+    record: Record, backend: Backend, key: bytes, facts: JobFacts, known: set[str] | None = None
+) -> Tracker:
+    """Return what follows a record's job."""
+    if record.children is not None:
+        return ArrayTracker(backend, key, facts, known)
+    store = backend.store
+    return Tracker(store, key, facts, known, nodes=record.nodes, before=record.before)

@@ -1,0 +1,105 @@
+"""The children of an array, known from names and counts; and what it costs to watch them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from nbbatch.backends.base import Backend
+from nbbatch.facts import Children, JobFacts, State, Status
+from nbbatch.futures.array.roster import Roster
+from nbbatch.futures.array.tracker import ArrayTracker
+from nbbatch.wire import keys
+
+JOB = "20260131-094500-1f0c2a9b"
+
+
+def names(*said: str) -> list[str]:
+    return [f"jobs/{JOB}/outcome/{each}" for each in said]
+
+
+def roster(size: int) -> Roster:
+    return Roster(Children(size, size, 1, {State.SUBMITTED: size}, "0" * size))
+
+
+def test_states_from_names() -> None:
+    """A claim is a beginning, an outcome an end; a mark says that it failed, or is tried again."""
+    found = roster(6)
+    assert found.take_outcomes(names("1/0", "1/1", "1/1.failed", "1/2", "1/2.again", "1/3.failed"))
+    found.take_claims([f"jobs/{JOB}/claim/1/{n}" for n in range(5)])
+    # The mark of child 3 is there before its outcome, which is what counts.
+    assert found.children().states == "562440"
+    assert not found.take_outcomes(names("1/0", "1/1", "1/1.failed", "1/2", "1/2.again"))
+    found.take_claims([f"jobs/{JOB}/claim/{n}" for n in ("1/2", "2/2")])
+    assert (found.children().states[2], found.attempt(2)) == ("4", 2)
+    found.take_outcomes(names("1/2", "1/2.again", "2/2", "1/77", "x/1"))
+    assert (found.children().states[2], found.attempt(2), found.over) == ("5", 2, False)
+
+
+def test_counts_of_those_that_nobody_tells_of() -> None:
+    """The backend's, as far as they don't contradict what the children themselves have left."""
+    found = roster(10)
+    found.take_counts({State.RUNNING: 4, State.RUNNABLE: 6})
+    found.take_outcomes(names("1/0", "1/1"))
+    assert found.children().counts == {
+        State.RUNNABLE: 4,
+        State.RUNNING: 4,
+        State.SUCCEEDED: 2,
+    }
+    found.take_counts({State.SUCCEEDED: 8, State.FAILED: 2})
+    assert (found.silent_failures, found.children().counts[State.FAILED]) == (2, 2)
+    found.lose([4, 0])
+    # What has an outcome is not lost.
+    assert found.failed() == [4]
+
+
+class CountingStore:
+    """Lists as S3 does, and counts the calls that it takes."""
+
+    url = "s3://bucket"
+
+    def __init__(self, count: int) -> None:
+        self.names = names(*(f"1/{n}" for n in range(count)))
+        self.calls = 0
+
+    def list(self, prefix: str) -> Iterator[tuple[str, int, float]]:
+        found = [name for name in self.names if name.startswith(prefix)]
+        self.calls += len(found) // 1000 + 1
+        return iter((name, 1, 1.0) for name in found)
+
+    def get(self, key: str) -> None:
+        self.calls += 1
+
+
+@pytest.mark.parametrize("done", [0, 900, 5_000, 9_999])
+def test_ten_thousand_live_children_cost_few_calls(
+    monkeypatch: pytest.MonkeyPatch, done: int
+) -> None:
+    """At most 24 listings a minute, beside the 6 questions to Batch that any job costs."""
+    now = [1000.0]
+    monkeypatch.setattr("nbbatch.futures.array.tracker.time.monotonic", lambda: now[0])
+    store: Any = CountingStore(done)
+    backend = Backend("aws", store, None, None)  # type: ignore[arg-type]
+    children = Children(10_000, 10_000, 1, {State.SUBMITTED: 10_000}, "0" * 10_000)
+    tracker = ArrayTracker(backend, b"k", JobFacts(JOB, "many", "aws", children=children))
+    tracker.take_status(Status(State.PENDING, children={State.RUNNING: 10_000 - done}))
+    tracker.read_frames()
+    store.calls = 0
+    for _ in range(600):
+        now[0] += 0.1
+        tracker.read_frames()
+    assert 0 < store.calls <= 24
+    assert tracker.facts.children is not None
+    assert tracker.facts.children.done == done
+    assert tracker.facts.state is State.RUNNING
+
+
+def test_names() -> None:
+    """What is written is what is read."""
+    name = keys.mark(JOB, 2, 17, keys.AGAIN)
+    assert name.startswith(keys.outcomes(JOB))
+    assert keys.of_child(name) == keys.OfChild(2, 17, "again")
+    assert keys.of_child(keys.claim(JOB, 1, 3)) == keys.OfChild(1, 3, "")
+    assert keys.of_child(keys.outcome(JOB, 1)) is None

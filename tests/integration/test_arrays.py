@@ -1,0 +1,375 @@
+"""`f.map` on this machine: one job, a real process for each child."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import nbbatch
+from nbbatch import batch, errors
+from nbbatch.facts import JobFacts, State
+from nbbatch.session import Session, current_session
+from nbbatch.wire import keys
+from nbbatch.wire.frames import Frame
+
+pytestmark = pytest.mark.usefixtures("local_session")
+
+
+class Seen:
+    """What an observer of a job is shown."""
+
+    def __init__(self) -> None:
+        self.facts: list[JobFacts] = []
+        self.text = ""
+
+    def on_facts(self, facts: JobFacts) -> None:
+        self.facts.append(facts)
+
+    def on_frames(self, frames: list[Frame]) -> None:
+        self.text += "".join(f["text"] for f in frames if f["kind"] == "stream")
+
+
+def functions() -> Any:
+    # Inside a function, so that they travel by value, without this module.
+    @batch
+    def work(x: int, y: int = 1, wait: str = "") -> Any:
+        import os
+        import time
+
+        from nbbatch import current
+
+        print("item", x)
+        while wait and not os.path.exists(wait):
+            time.sleep(0.02)
+        if x in (3, 7):
+            raise ValueError(f"no {x}")
+        return x * y, current.array_index, current.array_size
+
+    return work
+
+
+work = functions()
+
+
+def until(look: Any) -> None:
+    """Wait until something is true."""
+    deadline = time.monotonic() + 60
+    while not look():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_an_array_of_which_all_succeed() -> None:
+    """Values in order, also by index and in slices; each child knows its place and its log."""
+    job = work.map([10, 20, 30], y=2)
+
+    assert job.result(60) == [(20, 0, 3), (40, 1, 3), (60, 2, 3)]
+    assert list(job) == job[:] == job.result()
+    assert (job[-1], len(job), bool(job)) == ((60, 2, 3), 3, True)
+    with pytest.raises(IndexError):
+        job[3]
+    assert (job.facts.outcome, job.state, job.errors()) == ("ok", "SUCCEEDED", {})
+    assert job.logs() == "[child 0] item 10\n[child 1] item 20\n[child 2] item 30\n"
+    assert job.logs(child=1) == "item 20\n"
+    with pytest.raises(errors.UsageError, match="no child 3"):
+        job.logs(child=3)
+
+
+def test_two_of_ten_fail() -> None:
+    """The others' results are kept; a failure raises when its result is taken, with its index."""
+    job = work.map(range(10))
+    seen = Seen()
+    job.observe(seen)
+    values, raised, results = [], {}, iter(job)
+    for index in range(10):
+        try:
+            values.append(next(results))
+        except ValueError as error:
+            raised[index] = error
+
+    assert values == [(n, n, 10) for n in range(10) if n not in (3, 7)]
+    assert {index: str(error) for index, error in raised.items()} == {3: "no 3", 7: "no 7"}
+    assert raised[7].__notes__ == ["raised for item 7 of 10"]
+    assert job.wait(60)
+    assert list(job.errors()) == [3, 7]
+    with pytest.raises(ValueError, match="no 3"):
+        job.result()
+    children = job.facts.children
+    assert children is not None
+    assert children.counts == {State.SUCCEEDED: 8, State.FAILED: 2}
+    assert children.states == "5556555655"
+    assert [(child.index, child.message) for child in children.failed] == [
+        (3, "ValueError: no 3"),
+        (7, "ValueError: no 7"),
+    ]
+    assert job.facts.outcome == "error"
+    assert job.facts.message == "2 of 10 failed: child 3: ValueError: no 3"
+    assert "[child 3] ValueError: no 3\n" in seen.text
+    assert [facts.state for facts in seen.facts if facts.done] == [State.FAILED]
+    assert any(facts.state is State.RUNNING for facts in seen.facts)
+
+
+def test_chunks() -> None:
+    """A child works off several items; one that raises does not keep the next from its turn."""
+    job = work.map(range(10), chunksize=4)
+    found = list(job.results(60, return_exceptions=True))
+
+    assert [str(each) for each in found if isinstance(each, ValueError)] == ["no 3", "no 7"]
+    assert [each for each in found if isinstance(each, tuple)] == [
+        (n, n // 4, 3) for n in range(10) if n not in (3, 7)
+    ]
+    assert (len(job), job.children.size, list(job.errors())) == (10, 3, [3, 7])
+
+
+def test_a_chunk_with_a_result_that_does_not_pickle() -> None:
+    """It fails alone."""
+
+    def some(x: int) -> Any:
+        import threading
+
+        return threading.Lock() if x == 1 else x
+
+    job = batch(some).map(range(3), chunksize=3)
+    assert (job[0], job[2]) == (0, 2)
+    with pytest.raises(errors.NotPicklableError):
+        job[1]
+
+
+def test_no_item_and_one() -> None:
+    """Nothing is started for none; one is an ordinary job, to which the same is told."""
+    none: Any = work.map([])
+    assert (none.result(), list(none), len(none), none.facts.outcome) == ([], [], 0, "ok")
+    assert not list(current_session().jobs())
+    one = work.map(iter([5]))
+    assert one.result(60) == [(5, 0, 1)]
+    assert one.logs() == "item 5\n"
+    with pytest.raises(ValueError, match="no 3"):
+        work.map([3]).result(60)
+
+
+def test_several_iterables_and_generators() -> None:
+    """As `map` has it: up to the end of the shortest."""
+    job = work.map((n for n in range(5)), [10, 20])
+    assert [value[0] for value in job] == [0, 20]
+
+
+def test_what_can_not_be_mapped() -> None:
+    """It is said before anything is sent."""
+    with pytest.raises(errors.UsageError, match="nothing to map over"):
+        work.map()
+    with pytest.raises(errors.OptionError, match="chunksize = 0"):
+        work.map([1], chunksize=0)
+    with pytest.raises(errors.LimitError, match=r"10,001 items.*") as caught:
+        work.map(range(10_001))
+    assert "chunksize=2" in caught.value.hint
+    with pytest.raises(errors.OptionError, match="nodes = 2"):
+        work.options(nodes=2).map([1, 2])
+    with pytest.raises(errors.NotPicklableError) as unpicklable:
+        work.map([1, (open(os.devnull) for _ in "x")])  # noqa: SIM115 never run
+    assert "item 1" in str(unpicklable.value)
+    assert not list(current_session().jobs())
+
+
+def test_shared_data_is_stored_once(local_session: Session) -> None:
+    """What all children get, or several, is not written for each."""
+
+    def size(data: bytearray, more: bytearray) -> int:
+        return len(data) + len(more)
+
+    import pickle
+
+    def buffer(seed: int) -> Any:
+        return pickle.PickleBuffer(bytearray([seed]) * (3 << 20))
+
+    shared, own = buffer(1), buffer(2)
+    job = batch(size).map([own] * 4, more=shared)
+    assert job.result(60) == [6 << 20] * 4
+    store = local_session.backend.store
+    blobs = [size for key, size, _ in store.list("blobs/") if size >= 3 << 20]
+    assert blobs == [3 << 20] * 2
+
+
+def test_cancel(tmp_path: Path) -> None:
+    """Those that run are ended, those that wait never start; what has come stays."""
+    gate = str(tmp_path / "gate")
+
+    def some(x: int) -> int:
+        import os
+        import time
+
+        while x and not os.path.exists(gate):
+            time.sleep(0.02)
+        return x
+
+    job = batch(some).map(range(20))
+    assert job[0] == 0
+    assert job.cancel()
+    with pytest.raises(errors.JobCancelledError):
+        job.result(60)
+    assert job.cancelled()
+    assert job.facts.outcome == "cancelled"
+    assert job[0] == 0
+    with pytest.raises(errors.JobCancelledError):
+        job[19]
+
+
+def test_children_that_die_without_a_word() -> None:
+    """The others are not held up; the error says which child it was, and of what it died."""
+
+    def some(x: int) -> int:
+        import os
+        import signal
+
+        if x == 1:
+            os.kill(os.getppid(), signal.SIGKILL)
+            signal.pause()
+        return x
+
+    job = batch(some).map(range(3))
+    assert job.wait(60)
+    error = job.errors()[1]
+    assert isinstance(error, errors.ProcessDiedError)
+    assert error.what.startswith("child 1 of 3 of job ")
+    assert "SIGKILL" in error.cause
+    assert (job[0], job[2]) == (0, 2)
+
+
+def test_each_child_has_attempts_of_its_own() -> None:
+    """One that fails is tried again, the others are not."""
+
+    def some(x: int) -> Any:
+        from nbbatch import current
+
+        current.checkpoint.save(x)
+        if x == 1 and current.attempt == 1:
+            raise ValueError("again")
+        return current.checkpoint.load(), current.attempt
+
+    job = batch(retries=1)(some).map(range(3))
+    assert job.result(60) == [(0, 1), (1, 2), (2, 1)]
+    assert job.facts.outcome == "ok"
+
+
+def test_as_many_at_a_time_as_there_is_room(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """By the CPUs of the machine and of a child."""
+    monkeypatch.setattr("nbbatch.backends.local.machine.cores", lambda: 5)
+    place = tmp_path / "here"
+    place.mkdir()
+
+    def some(x: int) -> int:
+        import os
+        import time
+
+        mark = f"{place}/{x}"
+        open(mark, "w").close()
+        deadline = time.monotonic() + 30
+        # The first two wait for each other, so that two are seen at a time for sure.
+        while x < 2 and len(os.listdir(place)) < 2 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        seen = len(os.listdir(place))
+        if x > 1:
+            os.remove(mark)
+            return seen
+        open(f"{place}-{x}", "w").close()
+        while not all(os.path.exists(f"{place}-{n}") for n in (0, 1)):
+            time.sleep(0.01)
+        os.remove(mark)
+        return seen
+
+    found = batch(cpu=2)(some).map(range(6)).result(120)
+    assert found[:2] == [2, 2]
+    assert max(found) == 2
+
+
+def test_another_kernel_finds_it_again(tmp_path: Path) -> None:
+    """While it runs, and after its end: the same children, the same results."""
+    gate = tmp_path / "gate"
+    job = work.map(range(4), wait=str(gate))
+    until(lambda: job.facts.children.counts.get(State.RUNNING))
+    again: Any = nbbatch.attach(job.id)
+    until(lambda: again.facts.children == job.facts.children)
+    gate.touch()
+    assert again[2] == (2, 2, 4)
+    with pytest.raises(ValueError, match="no 3"):
+        again.result(60)
+    assert job.wait(60)
+    assert again.facts.children == job.facts.children
+    later: Any = nbbatch.attach(job.id)
+    assert list(later.errors()) in ([], [3])
+    assert later.wait(60)
+    assert list(later.errors()) == [3]
+    (listed,) = nbbatch.jobs()
+    assert listed.children == job.facts.children
+
+
+def test_the_roll_tells_of_children_that_nobody_follows(local_session: Session) -> None:
+    """The monitor of another kernel shows the same grid."""
+    job = work.map(range(4))
+    assert job.wait(60)
+    record = local_session._registry.get(job.id)
+    assert record is not None
+    # As if its kernel had died before the end.
+    import dataclasses
+
+    local_session._registry.write(dataclasses.replace(record, outcome="", ended={}, stays=()))
+    roll = local_session.roll()
+    roll.open()
+    try:
+        until(lambda: roll.facts()[0].done)
+        (facts,) = roll.facts()
+    finally:
+        roll.close()
+    assert facts.children == job.facts.children
+    assert facts.message == job.facts.message
+    assert [o["output_type"] for o in roll.outputs(job.id)] == ["stream", "error"]
+
+
+def test_no_child_can_speak_for_another(local_session: Session) -> None:
+    """An outcome in another child's place is refused, though the job's own key sealed it."""
+    job = work.map([1, 2])
+    assert job.result(60) == [(1, 0, 2), (2, 1, 2)]
+    store = local_session.backend.store
+    store.put(keys.outcome(job.id, 1, 1), [store.get(keys.outcome(job.id, 1, 0)) or b""])
+    again: Any = nbbatch.attach(job.id)
+    assert again[0] == (1, 0, 2)
+    with pytest.raises(errors.SealError):
+        again[1]
+
+
+def test_the_supervisor_dies(local_session: Session) -> None:
+    """Whoever kills it ends the children, and the job says so."""
+
+    def some(x: int) -> None:
+        import time
+
+        time.sleep(300)
+
+    job = batch(some).map(range(3))
+    until(lambda: job.facts.children.counts.get(State.RUNNING))
+    home = Path(local_session.settings.home)
+    import json
+
+    state = json.loads((home / "local" / job.id / "state.json").read_text())
+    os.kill(state["supervisor"], signal.SIGKILL)
+    assert job.wait(60)
+    assert isinstance(job.errors()[2], errors.JobLostError)
+
+
+def test_map_inside_a_job() -> None:
+    """It just runs, and what it returns has the same names."""
+
+    def outer() -> Any:
+        done = work.map([1, 2, 3])
+        found = list(done.results(return_exceptions=True))
+        return found[:2], str(found[2]), len(done), list(done.errors()), done[0]
+
+    values, error, count, failed, first = batch(outer).submit().result(60)
+    assert [value[0] for value in values] == [1, 2]
+    assert (error, count, failed, first[0]) == ("no 3", 3, [2], 1)
