@@ -190,9 +190,8 @@ class Session:
             directory=os.getcwd(),
         )
         if work.items is not None:
-            # More memory for some children alone is nothing that a job could start again with.
             found = work.items
-            record = replace(record, options={}, items=found.count, chunksize=found.chunksize)
+            record = replace(record, items=found.count, chunksize=found.chunksize)
             record = replace(record, children=len(found.graphs))
         return replace(self._launch(record, options), depends_on=after), record
 

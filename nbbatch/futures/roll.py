@@ -152,7 +152,7 @@ class Roll:
         with self._lock:
             record, facts = self._catalog.records[id_], self._facts[id_]
         if record.children is not None:
-            tracker = ArrayTracker(self._backend, self._key(id_), facts)
+            tracker = ArrayTracker(self._backend, self._key(id_), facts, before=record.before)
             tracker.look()
             return Printed(self._backend.store, tracker, None).outputs()
         whose = tellers(self._key(id_), id_, record.nodes)

@@ -117,3 +117,28 @@ def test_a_library_that_was_altered(
 
     assert "not what was sealed" in str(error)
     assert not mark.exists()
+
+
+def test_an_array_on_an_image_that_has_changed(
+    notebook: Notebook, kernel: Kernel, furnished: Any, image: Any
+) -> None:
+    """All its children are refused: it starts again as a whole, by itself, and is one job."""
+    kernel.install("tinylib", "1.2")
+    there = furnished(Made("tinylib", "1.3", {"tinylib/__init__.py": ""}))
+    image("an-image:1")
+    facts = {"python": HERE, "machine": os.uname().machine, "libc": "glibc 2.36"}
+    current_session().supply._librarian.learn(
+        "an-image:1", {**facts, "packages": {"tinylib": "1.2"}}
+    )
+
+    @nbbatch.batch(executable=there)
+    def version(x: int) -> Any:
+        import tinylib
+
+        return x, tinylib.__version__
+
+    job = version.map(range(3))
+    assert job.result(60) == [(n, "1.2") for n in range(3)]
+    assert job.facts.outcome == "ok"
+    again: Any = nbbatch.attach(job.id)
+    assert again[2] == (2, "1.2")

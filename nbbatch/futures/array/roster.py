@@ -53,8 +53,16 @@ class Roster:
         self._begun: dict[int, int] = {}
         self._lost: set[int] = set()
         self.over = not self.size
+        self._before = 0
         self._counts: Mapping[State, int] = children.counts
         self._states = children.states or "0" * children.size
+
+    def restart(self, before: int) -> None:
+        """Begin anew: those that have failed in the attempts up to `before` are tried again."""
+        self._before = before
+        self.ended, self._begun, self._lost = {}, {}, set()
+        self.messages, self._counts, self._states = {}, {}, "0" * self.size
+        self.over = not self.size
 
     def take_outcomes(self, names: Iterable[str]) -> bool:
         """Take a listing of all outcomes; tell whether it says anything new."""
@@ -66,7 +74,11 @@ class Roster:
             elif child < self.size:
                 last[child] = max(attempt, last.get(child, 0))
         # A mark may be there a moment before its outcome, which is what counts.
-        found = {child: Ended(n, marks.get((child, n), "")) for child, n in last.items()}
+        every = {child: Ended(n, marks.get((child, n), "")) for child, n in last.items()}
+        # What succeeded before the array started again counts, and what failed does not.
+        found = {
+            c: ended for c, ended in every.items() if ended.attempt > self._before or not ended.mark
+        }
         new = found != self.ended
         self.ended = found
         self._settle()
@@ -77,7 +89,8 @@ class Roster:
         found = filter(None, map(keys.of_child, names))
         self._begun = {}
         for attempt, child, _ in found:
-            self._begun[child] = max(attempt, self._begun.get(child, 0))
+            if attempt > self._before:
+                self._begun[child] = max(attempt, self._begun.get(child, 0))
 
     @property
     def all_begun(self) -> bool:
@@ -112,7 +125,8 @@ class Roster:
     def attempt(self, child: int) -> int:
         """Return the attempt of a child that runs or ran last."""
         ended = self.ended.get(child)
-        return max(self._begun.get(child, 1), ended.attempt if ended is not None else 1)
+        last = ended.attempt if ended is not None else 1
+        return max(self._begun.get(child, self._before + 1), last)
 
     def failed(self) -> list[int]:
         """Return the children that have failed, in order."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from nbbatch.backends.base import Backend
 from nbbatch.errors import BackendError
@@ -14,11 +15,12 @@ from nbbatch.futures.array.roster import TOLD, Roster
 from nbbatch.futures.diagnosis import diagnose, raised
 from nbbatch.futures.labels import MAIN, Label
 from nbbatch.futures.registry import Record
-from nbbatch.futures.story import Teller
+from nbbatch.futures.story import Teller, read_chapter
 from nbbatch.futures.strand import Strand
 from nbbatch.futures.tracker import WHOLE, Tracker
 from nbbatch.wire import keys
 from nbbatch.wire.frames import frame, stream
+from nbbatch.wire.spec import Outcome
 
 #: Names that S3 lists with one call, and seconds for each such call.
 _PAGE, _PER_PAGE = 1000, 3.0
@@ -32,6 +34,8 @@ _LOAD = 0.05
 _CLAIMED, _CLAIMS = 1000, {"local": 0.05, "aws": 5.0}
 #: Failures whose reasons are read in one go: each costs a call.
 _READ = 8
+#: Objects of a child's story in which it tells of its image, if it does.
+_BEGINNING = 3
 
 
 class _Pace(NamedTuple):
@@ -58,9 +62,13 @@ class ArrayTracker(Tracker):
         key: bytes,
         facts: JobFacts,
         known: set[str] | None = None,
+        before: int = 0,
     ) -> None:
-        super().__init__(backend.store, key, facts, known)
+        super().__init__(backend.store, key, facts, known, before=before)
         self.roster = Roster(facts.children or Children(0, 0))
+        if before:
+            self.roster.restart(before)
+        self._refusal: Outcome | None = None
         self.told: dict[int, Status] = {}
         self._backend = backend
         self._key = key
@@ -74,7 +82,8 @@ class ArrayTracker(Tracker):
         """Return what a child has said, in the last of its attempts that has ended."""
         found = Strand(self._backend.store, self.teller(child))
         ended = self.roster.ended.get(child)
-        found.restart(ended.attempt if ended is not None else 1, told=True)
+        last = self.roster.attempt(child) if ended is None else ended.attempt
+        found.restart(last, told=True)
         return found
 
     def teller(self, child: int) -> Teller:
@@ -129,11 +138,11 @@ class ArrayTracker(Tracker):
         if times and self._began is None:
             self._began = min(times)
             started = {**frame("started", given={}), "t": self._began}
-            self.publish(self._past.read(self.facts, 1, MAIN, [started]))
+            self.publish(self._past.read(self.facts, self._before + 1, MAIN, [started]))
         if times and self.roster.over:
             self._ended = max(times)
             ended = {**frame("end"), "t": self._ended}
-            self.publish(self._past.read(self.facts, 1, MAIN, [ended]))
+            self.publish(self._past.read(self.facts, self._before + 1, MAIN, [ended]))
 
     def _tell_children(self) -> None:
         children = self.roster.children()
@@ -155,11 +164,39 @@ class ArrayTracker(Tracker):
         strand = self.strand(child)
         if child in self.roster.ended:
             strand.read_outcome()
+        if strand.outcome is not None and strand.outcome.renew and self._refusal is None:
+            self._refusal = strand.outcome
+            self._hear(child)
         said = raised(strand.outcome)
         if said:
             return said
         error = diagnose(self.facts, strand.outcome, self.told.get(child), place="it")
         return error.cause if error is not None else ""
+
+    def _hear(self, child: int) -> None:
+        """Let those who want to know hear what a child says of its image: at its very beginning."""
+        attempt = self.roster.attempt(child)
+        for number in range(_BEGINNING):
+            found = read_chapter(self._backend.store, self.teller(child), attempt, number)
+            said = [item for item in found or () if item["kind"] == "image"]
+            if said or found is None:
+                self._show(said)
+                return
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """What the first child says that was refused for its libraries: all will be."""
+        return self._refusal
+
+    def go_on(self, batch_job_id: str, before: int, asked: Mapping[str, Any], note: str) -> None:
+        """Follow the array that starts in this one's place; what still runs of it is ended."""
+        with contextlib.suppress(BackendError):
+            self._backend.runner.stop([self.facts.batch_job_id], note)
+        self.roster.restart(before)
+        self.told, self._refusal, self._pace = {}, None, _Pace()
+        self._began = self._ended = None
+        super().go_on(batch_job_id, before, asked, note)
+        self.publish(replace(self.facts, children=self.roster.children(), started_at=None))
 
     def take_status(self, status: Status) -> None:
         """Merge what the backend says, and find out about those that failed without a word."""
@@ -189,7 +226,7 @@ class ArrayTracker(Tracker):
 
     def settled(self) -> bool:
         """Tell whether all that can be known about the end is known."""
-        if self.failure is not None or self.roster.over:
+        if self.failure is not None or self.roster.over or self._refused:
             return True
         if self.status is None or not self.status.state.final:
             return False
@@ -197,6 +234,11 @@ class ArrayTracker(Tracker):
         self.look()
         self._bury()
         return True
+
+    @property
+    def _refused(self) -> bool:
+        """Whether the array is to start again with other libraries, as far as it can tell."""
+        return self._refusal is not None and not self._before and not self.cancelled_here
 
     def _bury(self) -> None:
         """Take it that those have failed that have left nothing, and will not."""
@@ -247,6 +289,6 @@ def tracker_of(
 ) -> Tracker:
     """Return what follows a record's job."""
     if record.children is not None:
-        return ArrayTracker(backend, key, facts, known)
+        return ArrayTracker(backend, key, facts, known, record.before)
     store = backend.store
     return Tracker(store, key, facts, known, nodes=record.nodes, before=record.before)
