@@ -109,6 +109,9 @@ def _attach(shell: Any, words: list[str]) -> Any:
     if job.kind == "cell":
         take_results(shell, job)
         return None
+    if job.kind == "map":
+        # Some of its items may have failed, and the others' values are wanted all the same.
+        return job
     value = job.result()
     settle(job, partial(bind, shell))
     return value

@@ -58,7 +58,11 @@ class Rig:
     started: list[str] = field(default_factory=list)
 
     def launch(
-        self, code: str, environment: Mapping[str, str] | None = None, **options: Any
+        self,
+        code: str,
+        environment: Mapping[str, str] | None = None,
+        children: int = 0,
+        **options: Any,
     ) -> Launch:
         """Store all that a job needs, and say how to start it."""
         data, sha256 = worker_zip()
@@ -72,6 +76,7 @@ class Rig:
             environment={**self.backend.store.environment(), **own, **(environment or {})},
             worker=sha256,
             secret=frozenset({keys.ENV_KEY}),
+            children=children,
         )
 
     def start(self, code: str, environment: Mapping[str, str] | None = None, **options: Any) -> str:

@@ -337,3 +337,52 @@ def test_check_takes_ordinary_options(rig):
 def test_poll_seconds(rig):
     """The watcher is told how often it is worth to look."""
     assert 0 < rig.backend.runner.poll_seconds <= 10
+
+
+ARRAY = """
+import os, time
+index, size = os.environ["AWS_BATCH_JOB_ARRAY_INDEX"], os.environ["AWS_BATCH_JOB_ARRAY_SIZE"]
+print(os.environ["AWS_BATCH_JOB_ID"].rpartition(":")[2], index, size, flush=True)
+"""
+
+
+def test_an_array(rig):
+    """Its children know their places; it has failed when one has, and says how many did what."""
+    id_ = rig.start(f"{ARRAY}\nif index == '1': os._exit(7)", children=3)
+    status = rig.finish(id_)
+    failed = rig.backend.runner.failed(id_)
+
+    assert status.state is State.FAILED
+    assert status.children == {State.SUCCEEDED: 2, State.FAILED: 1}
+    assert {child: (s.state, s.loss, s.exit_code) for child, s in failed.items()} == {
+        1: (State.FAILED, Loss.EXIT, 7)
+    }
+    assert rig.status(f"{id_}:2").state is State.SUCCEEDED
+    assert rig.status(f"{id_}:1").exit_code == 7
+    for child in range(3):
+        assert rig.lines(f"{id_}:{child}") == [f"{child} {child} 3"]
+
+
+def test_an_array_that_succeeds(rig):
+    """When all of its children have; the attempts are each child's own."""
+    again = "import os; os._exit(int(os.environ['AWS_BATCH_JOB_ATTEMPT']) < 2)"
+    id_ = rig.start(again, children=2, retries=1)
+    status = rig.finish(id_)
+
+    assert (status.state, status.loss) == (State.SUCCEEDED, None)
+    assert status.children == {State.SUCCEEDED: 2}
+    assert rig.backend.runner.failed(id_) == {}
+    assert rig.status(f"{id_}:0").attempt == 2
+
+
+def test_stopping_an_array_stops_all_of_it(rig):
+    """While any child lives it is PENDING; those that wait never start."""
+    id_ = rig.start(f"{ARRAY}\ntime.sleep(600)", children=30, cpu=1)
+    rig.lines(f"{id_}:0")
+    assert rig.status(id_).state is State.PENDING
+    assert rig.status(id_).children[State.RUNNING]
+    rig.backend.runner.stop([id_], "enough")
+    status = rig.finish(id_)
+
+    assert (status.state, status.loss) == (State.FAILED, Loss.CANCELLED)
+    assert status.children == {State.FAILED: 30}

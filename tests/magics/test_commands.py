@@ -47,3 +47,18 @@ def test_an_ended_job_shows_its_card(local_session: Session, shell: Any) -> None
     assert list(live) == ["text/plain"]
     assert ended["text/plain"].startswith("<Job ")
     assert "<b>✓ Succeeded</b> · told" in ended["text/html"]
+
+
+def test_attaching_an_array_gives_the_whole(local_session: Session, shell: Any) -> None:
+    """Some of its items may have failed: the others' values are there, too."""
+    shell.run_cell(
+        "from nbbatch import batch\n"
+        "@batch\n"
+        "def inverse(x): return 1 / x\n"
+        "job = inverse.map([1, 0, 4])\n"
+        "job.wait()"
+    ).raise_error()
+    found = shell.run_cell("%batch attach {job.id}").result
+
+    assert (found[0], found[2], list(found.errors())) == (1.0, 0.25, [1])
+    assert isinstance(found.errors()[1], ZeroDivisionError)

@@ -17,6 +17,8 @@ from nbbatch import (
     timeout,
 )
 
+from nbbatch.futures import ArrayJob
+
 if TYPE_CHECKING:
     from typing_extensions import assert_type
 
@@ -65,6 +67,13 @@ def plain(x: int) -> int:
 
 
 assert_type(plain(3), int)
+mapped = plain.map([1, 2], chunksize=2)
+assert_type(mapped, ArrayJob[int])
+assert_type(mapped.result(), list[int])
+assert_type(mapped[0], int)
+assert_type(mapped[:1], list[int])
+for each in mapped:
+    assert_type(each, int)
 also: Callable[[int], int] = plain
 retry(tims=2)  # type: ignore[call-overload]
 
