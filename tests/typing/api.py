@@ -16,7 +16,6 @@ from nbbatch import (
     retry,
     timeout,
 )
-
 from nbbatch.futures import ArrayJob
 
 if TYPE_CHECKING:
