@@ -31,6 +31,13 @@ def fit(depth: int, *, name: str = "") -> float:
 
 assert_type(fit(3), float)
 assert_type(fit.submit(3, name="a"), Job[float])
+mapped = fit.map([1, 2], name="a", chunksize=2)
+assert_type(mapped, ArrayJob[float])
+assert_type(mapped.result(), list[float])
+assert_type(mapped[0], float)
+assert_type(mapped[:1], list[float])
+for each in mapped:
+    assert_type(each, float)
 assert_type(fit.submit(3).result(60), float)
 assert_type(fit.local(3), float)
 assert_type(fit.options(cpu=2)(3), float)
@@ -66,13 +73,6 @@ def plain(x: int) -> int:
 
 
 assert_type(plain(3), int)
-mapped = plain.map([1, 2], chunksize=2)
-assert_type(mapped, ArrayJob[int])
-assert_type(mapped.result(), list[int])
-assert_type(mapped[0], int)
-assert_type(mapped[:1], list[int])
-for each in mapped:
-    assert_type(each, int)
 also: Callable[[int], int] = plain
 retry(tims=2)  # type: ignore[call-overload]
 
