@@ -80,7 +80,7 @@ def _of_array(tracker: ArrayTracker) -> Ending:
     first = tracker.roster.messages.get(failed[0], "")
     count = f"{len(failed):,} of {size:,} failed" if size > 1 else "it failed"
     said = f"{count}: child {failed[0]}: {first}" if first else f"{count}, child {failed[0]} first"
-    return Ending(MAIN, None, "error", said)
+    return Ending(MAIN, None, "lost" if tracker.roster.lost else "error", said)
 
 
 def _others(strands: Sequence[Strand], first: int) -> str:

@@ -237,6 +237,7 @@ def test_children_that_die_without_a_word() -> None:
     assert error.what.startswith("child 1 of 3 of job ")
     assert "SIGKILL" in error.cause
     assert (job[0], job[2]) == (0, 2)
+    assert job.facts.outcome == "lost"
 
 
 def test_each_child_has_attempts_of_its_own() -> None:
@@ -329,6 +330,35 @@ def test_the_roll_tells_of_children_that_nobody_follows(local_session: Session) 
     assert facts.children == job.facts.children
     assert facts.message == job.facts.message
     assert [o["output_type"] for o in roll.outputs(job.id)] == ["stream", "error"]
+
+
+def test_the_roll_looks_at_the_children_of_a_live_array(
+    local_session: Session, tmp_path: Path
+) -> None:
+    """In another kernel, where nobody follows it."""
+    gate = tmp_path / "gate"
+
+    def some(x: int) -> int:
+        import os
+        import time
+
+        while x > 1 and not os.path.exists(gate):
+            time.sleep(0.02)
+        return 1 // x
+
+    job = batch(cpu=0.5)(some).map(range(4))
+    roll = Session(local_session.settings).roll()
+    roll.open()
+    try:
+        until(lambda: roll.facts() and roll.facts()[0].children.done == 2)
+        (facts,) = roll.facts()
+    finally:
+        roll.close()
+    gate.touch()
+    assert facts.children is not None
+    assert (facts.state, facts.children.states[:2]) == (State.RUNNING, "65")
+    assert facts.children.failed[0].message.startswith("ZeroDivisionError: ")
+    assert job.wait(60)
 
 
 def test_no_child_can_speak_for_another(local_session: Session) -> None:

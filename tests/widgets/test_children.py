@@ -82,3 +82,10 @@ def test_the_monitors_row() -> None:
     assert closed.parts is None
     assert opened.parts is not None
     assert row(running(), START).of == "nodes"
+
+
+def test_an_array_has_no_cost() -> None:
+    """Nobody knows how long each child ran: no figure is better than a wrong one."""
+    prices = {"vcpu": 0.04}
+    assert card_model(running(prices=prices), START + 60).cost
+    assert card_model(running(prices=prices, children=children("45")), START + 60).cost == ""

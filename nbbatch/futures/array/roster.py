@@ -17,7 +17,7 @@ _STATES = tuple(State)
 #: States by which those are counted that live, from the one that is furthest.
 _LIVE = (State.RUNNING, State.STARTING, State.RUNNABLE, State.PENDING)
 #: Children that have failed and are told of with their reasons.
-TOLD = 100
+TOLD = 50
 
 
 class Ended(NamedTuple):
@@ -132,6 +132,11 @@ class Roster:
         """Return the children that have failed, in order."""
         own = {child for child, ended in self.ended.items() if ended.mark == keys.FAILED}
         return sorted(own | self._lost)
+
+    @property
+    def lost(self) -> bool:
+        """Whether none of those that failed could say anything itself."""
+        return bool(self._lost) and not any(each.mark for each in self.ended.values())
 
     @property
     def silent_failures(self) -> int:

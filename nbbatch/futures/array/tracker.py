@@ -33,7 +33,7 @@ _LOAD = 0.05
 #: The most children whose beginnings are listed too, and seconds between two such listings.
 _CLAIMED, _CLAIMS = 1000, {"local": 0.05, "aws": 5.0}
 #: Failures whose reasons are read in one go: each costs a call.
-_READ = 8
+_READ = 16
 #: Objects of a child's story in which it tells of its image, if it does.
 _BEGINNING = 3
 
@@ -101,7 +101,9 @@ class ArrayTracker(Tracker):
 
     def read_frames(self) -> bool:
         """Look at the children, if that is due; tell whether there was anything new."""
-        return time.monotonic() >= self._pace.outcomes and not self.roster.over and self.look()
+        if self.roster.over:
+            return self._explain()
+        return time.monotonic() >= self._pace.outcomes and self.look()
 
     def look(self) -> bool:
         """List what the children have left; tell whether there was anything new."""
@@ -150,15 +152,24 @@ class ArrayTracker(Tracker):
         started, stopped = facts.started_at or self._began, facts.stopped_at or self._ended
         self.publish(replace(facts, started_at=started, stopped_at=stopped))
 
-    def _explain(self) -> None:
-        """Read why children have failed, of some at a time, and say it."""
-        failed = self.roster.failed()[:TOLD]
-        for child in [each for each in failed if each not in self.roster.messages][:_READ]:
+    def _unexplained(self) -> list[int]:
+        """Return the children that have failed, of the first, and nobody has found out why."""
+        # Those that were ended with the whole have nothing to tell.
+        failed = [] if self.cancelled_here else self.roster.failed()[:TOLD]
+        return [child for child in failed if child not in self.roster.messages]
+
+    def _explain(self) -> bool:
+        """Read why children have failed, of some at a time, and say it; tell whether any have."""
+        chosen = self._unexplained()[:_READ]
+        for child in chosen:
             message = self._reason(child)
             self.roster.messages[child] = message
             if message:
                 text = f"{Label(child, 'child').text}{message}\n"
                 self._show([stream("stderr", text)])
+        if chosen and self.roster.over:
+            self._tell_children()
+        return bool(chosen)
 
     def _reason(self, child: int) -> str:
         strand = self.strand(child)
@@ -226,8 +237,10 @@ class ArrayTracker(Tracker):
 
     def settled(self) -> bool:
         """Tell whether all that can be known about the end is known."""
-        if self.failure is not None or self.roster.over or self._refused:
+        if self.failure is not None or self._refused:
             return True
+        if self.roster.over:
+            return not self._unexplained()
         if self.status is None or not self.status.state.final:
             return False
         # Last words may have come between the last look and the end.
@@ -250,12 +263,16 @@ class ArrayTracker(Tracker):
             with contextlib.suppress(BackendError):
                 self._ask_about_failures()
         self.roster.lose(unheard)
+        while self._explain():
+            pass
         self._tell_children()
 
     def skip_to_end(self) -> None:
         """Find out how an array that has ended did."""
         self.look()
         self._bury()
+        while self._explain():
+            pass
 
     def status_of_child(self, child: int) -> Status | None:
         """Return what the backend says of a child, or of the array where that says more."""

@@ -19,9 +19,13 @@ _PARTS = (("vcpu", "cpu", 1), ("memory", "memory", 1024), ("gpu", "gpu", 1))
 
 
 def cost_text(facts: JobFacts, now: float) -> str:
-    """Write what a job has cost so far, and an hour of it; ``""`` where no price is configured."""
+    """Write what a job has cost so far, and an hour of it.
+
+    ``""`` where no price is configured, and of arrays.
+    """
     rate, whole = _rate(facts)
-    if rate is None:
+    # How long each child of an array runs is not followed.
+    if rate is None or (facts.children is not None and facts.children.size > 1):
         return ""
     sign = _sign(facts.prices)
     if not facts.done and not any(stay.state is State.RUNNING for stay in facts.stays):
