@@ -222,9 +222,13 @@ class ArrayTracker(Tracker):
 
     def take_states(self, status: Status) -> None:
         """Merge what the backend says into the facts."""
-        self.roster.take_counts(status.children or {status.state: self.roster.size})
+        said = status.state
+        if said is State.PENDING and not (status.children or status.reason):
+            # It waits for nothing: its children are about to be.
+            said = State.SUBMITTED
+        self.roster.take_counts(status.children or {said: self.roster.size})
         children = self.roster.children()
-        state = _state(status.state, children)
+        state = _state(said, children)
         super().take_states(replace(status, state=state))
         self.status = status
         self.publish(replace(self.facts, children=children))

@@ -79,7 +79,7 @@ class Job:
         from .children import Children
 
         # As Batch has it of an array until its last child has ended.
-        self._note("PENDING")
+        self._note("PENDING", children=f"RUNNABLE={self._plan.children}")
         return Children(self._plan, self._stop, self._record).run()
 
     def _again(self, ending: Ending) -> bool:
