@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import nbbatch
-from nbbatch import errors, session
+from nbbatch import errors, sending
 from nbbatch.session import Session
 
 
@@ -13,7 +13,7 @@ def test_functions_need_the_kernels_python(
     local_session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Bytecode for another Python is refused unread; the error names the image to use."""
-    monkeypatch.setattr(session, "python_version", lambda: "3.8")
+    monkeypatch.setattr(sending, "python_version", lambda: "3.8")
     job = nbbatch.batch(lambda: 1).submit()
 
     with pytest.raises(errors.ImageError) as caught:
@@ -28,7 +28,7 @@ def test_plain_cells_run_on_any_python(
     local_session: Session, shell: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A cell travels as source: without functions among its values any Python will do."""
-    monkeypatch.setattr(session, "python_version", lambda: "3.8")
+    monkeypatch.setattr(sending, "python_version", lambda: "3.8")
     shell.run_cell("xs = [1, 2]").raise_error()  # type: ignore[attr-defined]
     shell.run_cell("%%batch\ntotal = sum(xs)").raise_error()  # type: ignore[attr-defined]
 
