@@ -293,3 +293,27 @@ def test_a_timer_that_is_left_running() -> None:
         return values
 
     assert len(run(leave).result()) == 500_000
+
+
+def test_what_a_job_forks_ends_by_a_signal(local_session: Session) -> None:
+    """A pool ends its processes by SIGTERM, and waits for them: nothing may come in its way."""
+
+    @batch
+    def how() -> int:
+        import os
+        import signal
+        import time
+
+        process = os.fork()
+        if not process:
+            try:
+                time.sleep(60)
+            # As a finalizer would swallow an exception that a handler raises.
+            except BaseException:
+                time.sleep(60)
+            os._exit(0)
+        time.sleep(0.2)
+        os.kill(process, signal.SIGTERM)
+        return os.waitpid(process, 0)[1]
+
+    assert how() == signal.SIGTERM

@@ -47,6 +47,7 @@ def run(
         Where what the notebook's code imports is, or goes, if any of it travelled.
     """
     signals.listen()
+    signals.be_plain_in_forks()
     say = control.Writer(descriptor)
     distributed.tell_torch(identity, os.environ)
     os.environ[ENV_CURRENT] = json.dumps(_current(identity, job))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from typing import Any, Optional
@@ -29,6 +30,20 @@ def out_of_time() -> bool:
 def listen() -> None:
     """Raise `Terminated` where the code is, once it is asked to end."""
     signal.signal(signal.SIGTERM, _terminate)
+
+
+def be_plain_in_forks() -> None:
+    """Have processes that the code forks end by SIGTERM at once, as everywhere; call it once.
+
+    A pool ends its workers by it and waits for them. An exception in the place of the signal may
+    be swallowed wherever it comes: the worker would live on, and the pool wait for ever.
+    """
+    os.register_at_fork(after_in_child=_plain)
+
+
+def _plain() -> None:
+    if signal.getsignal(signal.SIGTERM) == _terminate:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _terminate(*_: Any) -> None:
