@@ -8,7 +8,6 @@ magic, is awaited. Everywhere else (in a terminal, inside ``%%time``, ``%run`` o
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from typing import Any
 
@@ -67,6 +66,10 @@ def _can_await(shell: Any) -> bool:
 
 
 def _loop_runs() -> bool:
+    # Whoever runs a loop has loaded it; `%load_ext` need not.
+    asyncio = sys.modules.get("asyncio")
+    if asyncio is None:
+        return False
     try:
         asyncio.get_running_loop()
     except RuntimeError:
