@@ -39,17 +39,17 @@ def test_a_kernel_without_a_path_has_its_own_id(kernel: Any) -> None:
 
 def test_a_jupyter_server_tells_the_path(kernel: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Jupyter's servers put it into the environment."""
-    monkeypatch.setenv("JPY_SESSION_NAME", "/work/../work/a.ipynb")
+    monkeypatch.setenv("JPY_SESSION_NAME", "/home/ann/../ann/a.ipynb")
 
-    assert origin.notebook() == "/work/a.ipynb"
+    assert origin.notebook() == "/home/ann/a.ipynb"
 
 
 def test_vs_code_tells_the_path(kernel: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """VS Code puts it into the namespace; that is newer than the environment."""
     monkeypatch.setenv("JPY_SESSION_NAME", "/elsewhere/b.ipynb")
-    kernel.user_ns["__vsc_ipynb_file__"] = "/work/c.ipynb"
+    kernel.user_ns["__vsc_ipynb_file__"] = "/home/ann/c.ipynb"
 
-    assert origin.notebook() == "/work/c.ipynb"
+    assert origin.notebook() == "/home/ann/c.ipynb"
 
 
 @pytest.fixture

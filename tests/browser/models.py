@@ -14,7 +14,7 @@ from nbbatch.widgets.model.meters import Meter
 from nbbatch.widgets.model.parts import Part, arranged
 from nbbatch.widgets.model.timeline import Earlier, Step
 
-IMAGE = "763104351884.dkr.ecr.eu-central-1.amazonaws.com/pytorch-training:2.5.1-gpu-py311-cu124"
+IMAGE = "111122223333.dkr.ecr.eu-central-1.amazonaws.com/pytorch-training:2.5.1-gpu-py311-cu124"
 DETAILS = (
     ("Instance", "g5.2xlarge (i-0f3b2c81d9a4e5f60)"),
     ("Zone", "eu-central-1b"),

@@ -111,7 +111,7 @@ def test_editable_ones_travel_as_files(site: Path) -> None:
     """They are the notebook's own modules, not libraries."""
     put(site, "mine")
     (site / "mine-1.0.dist-info" / "direct_url.json").write_text(
-        '{"url": "file:///work/mine", "dir_info": {"editable": true}}'
+        '{"url": "file:///home/ann/mine", "dir_info": {"editable": true}}'
     )
 
     assert names(site, "mine") == {}

@@ -21,7 +21,7 @@ def noted(local_session: Session) -> list[str]:
     base = Record("", "train", "call", place, time.time(), outcome="ok")
     ids = [f"20260101-000000-{number:08}" for number in range(102)]
     for number, id_ in enumerate(ids):
-        notebook = "/work/a.ipynb" if number < 2 else ""
+        notebook = "/home/ann/a.ipynb" if number < 2 else ""
         local_session._registry.write(dataclasses.replace(base, id=id_, notebook=notebook))
     return ids
 
@@ -61,8 +61,8 @@ def test_those_of_a_notebook(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """In a notebook without a page (`nbclient`), `%batch` prints this notebook's jobs."""
-    monkeypatch.setattr("nbbatch.monitoring.notebook", lambda: "/work/a.ipynb")
-    monkeypatch.setattr("nbbatch.magics.commands.notebook", lambda: "/work/a.ipynb")
+    monkeypatch.setattr("nbbatch.monitoring.notebook", lambda: "/home/ann/a.ipynb")
+    monkeypatch.setattr("nbbatch.magics.commands.notebook", lambda: "/home/ann/a.ipynb")
     lines = shown(shell, "", capsys).splitlines()
 
     assert [line.split()[0] for line in lines[1:]] == [noted[1], noted[0]]
