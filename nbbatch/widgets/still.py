@@ -21,6 +21,10 @@ from nbbatch.widgets.pump import Pump, shared
 
 __all__ = ["StillView"]
 
+#: Seconds after which a new state is drawn once more: whoever executes a notebook takes nothing
+#: that comes between two cells.
+ONCE_MORE = 1.0
+
 
 class StillView:
     """Draws one job as a plain output.
@@ -45,6 +49,7 @@ class StillView:
         self._tail = Tail()
         self._closed = False
         self._display, self._pump, self._remains = display, pump, Remains(clock)
+        self._clock, self._once_more = clock, float("inf")
         self.renew()
         pump.add(self)
 
@@ -78,8 +83,14 @@ class StillView:
         with self._drawing:
             if self._closed or self._handle is None:
                 return
+            now = self._clock()
             if self._remains.due(self._state()):
-                self._handle.update(self._drawn(), raw=True)
+                self._once_more = now + ONCE_MORE
+            elif now >= self._once_more:
+                self._once_more = float("inf")
+            else:
+                return
+            self._handle.update(self._drawn(), raw=True)
 
     def finish(self, facts: JobFacts, *, log_tail: bool = True) -> None:
         """Leave the final form.

@@ -74,7 +74,7 @@ def test_every_end_leaves_a_plain_card(flag: Path) -> None:
         LONG.format(name="second", flag=str(flag)),
         SEEN.format(job="_"),
         # What has been seen is put right while a cell runs.
-        "time.sleep(1)",
+        "time.sleep(2.5)",
     )
     NotebookClient(ends, timeout=120, kernel_name="python3", allow_errors=True).execute()
     lines = check_plain(ends)
