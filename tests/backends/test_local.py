@@ -520,7 +520,11 @@ def test_a_full_disk(local, tmp_path):
 
     said = answer.stdout.splitlines()
     assert "No space left on device" in said[0]
-    assert said[1:] == ["FAILED exit 3", "FAILED cancelled 143", "[]"]
+    # Where not even the supervisor's record found room, that it was stopped is not known.
+    assert said[1:] in (
+        ["FAILED exit 3", "FAILED cancelled 143", "[]"],
+        ["FAILED exit 3", "FAILED unknown None", "[]"],
+    )
 
 
 # The environment
