@@ -49,7 +49,6 @@ class Children:
     def run(self) -> Ending:
         """Run them all, and say how the array ended."""
         processes.adopt_orphans()
-        self._stop.listen()
         while self._running or (self._next < self._plan.children and not self._stopped):
             self._check_stop()
             while self._free and self._next < self._plan.children and not self._stopped:
@@ -93,7 +92,7 @@ class Children:
             os.close(LOCK_FD)
             for told in self._running:
                 os.close(told)
-            ending = _run(self._plan, child, place, os.getppid())
+            ending = _run(self._plan, child, place, self._stop, os.getppid())
             os.write(tell, b"" if ending.loss else b"1")
         finally:
             os._exit(0)
@@ -131,7 +130,7 @@ class Children:
             pass
 
 
-def _run(plan: Plan, child: int, place: int, parent: int) -> Ending:
+def _run(plan: Plan, child: int, place: int, stop: Stop, parent: int) -> Ending:
     own = copy.copy(plan)
     own.children, own.after = 0, []
     own.folder = child_folder(plan.folder, child)
@@ -144,17 +143,16 @@ def _run(plan: Plan, child: int, place: int, parent: int) -> Ending:
         first = place * plan.gpus
         share = [every[i % len(every)] for i in range(first, first + plan.gpus)]
         os.environ[gpus] = ",".join(dict.fromkeys(share))
-    stop = _ChildStop(plan.folder, own.folder, parent)
-    stop.listen()
-    return Job(own, stop).run()
+    return Job(own, _ChildStop(stop, own.folder, parent)).run()
 
 
 class _ChildStop(Stop):
     """The wish that one child should end: alone, with its array, or with its supervisor."""
 
-    def __init__(self, array: str, folder: str, parent: int) -> None:
+    def __init__(self, array: Stop, folder: str, parent: int) -> None:
         super().__init__(folder)
-        self._array = Stop(array)
+        # The array's own, as the fork has it: it takes what comes before this one listens.
+        self._array = array
         self._parent = parent
 
     def reason(self) -> str:

@@ -47,6 +47,7 @@ class Job:
 
     def run(self) -> Ending:
         """Make as many attempts as it takes; note and return how the last one ended."""
+        self._stop.listen()
         ending = self._wait()
         if ending is None and self._plan.children:
             ending = self._children()
@@ -69,7 +70,6 @@ class Job:
             return None
         from . import waiting
 
-        self._stop.listen()
         self._note("PENDING", reason=waiting.words(self._plan.after))
         reason = waiting.wait(self._plan.after, self._stop)
         return Ending("unknown", reason, None, final=True) if reason else None
@@ -99,9 +99,8 @@ class Job:
             return cannot_start(self._plan, error)
         facts = {"worker_started": processes.started(pid), "tempdir": attempt.tempdir}
         self._note("RUNNING", worker=pid, **facts)
-        # Late, for what they import: by now the job itself is on its way.
+        # Late, for what it imports: by now the job itself is on its way.
         processes.adopt_orphans()
-        self._stop.listen()
         return attempt.watch()
 
     def _attempt_on_nodes(self, number: int) -> Ending:
@@ -112,7 +111,6 @@ class Job:
         nodes = Nodes(self._plan, number, self._stop)
         nodes.start()
         self._note("RUNNING")
-        self._stop.listen()
         return nodes.watch()
 
     def _note(self, state: str, **facts: object) -> None:

@@ -81,7 +81,7 @@ class Nodes:
         try:
             # The lock says that somebody answers for the job, and that is the parent.
             os.close(LOCK_FD)
-            ending = _Node(self._plan, node, self._number, self._port).run()
+            ending = _Node(self._plan, node, self._number, self._port, self._stop).run()
             fields = (ending.loss, ending.reason, ending.code, ending.final)
             os.write(tell, repr(fields).encode())
         finally:
@@ -118,8 +118,8 @@ class Nodes:
 
 
 class _Node:
-    def __init__(self, plan: Plan, node: int, number: int, port: str) -> None:
-        self._stop = _NodeStop(plan.folder, os.getppid())
+    def __init__(self, plan: Plan, node: int, number: int, port: str, stop: Stop) -> None:
+        self._stop = _NodeStop(stop, plan.folder, os.getppid())
         self._stop.listen()
         processes.adopt_orphans()
         self._plan = copy.copy(plan)
@@ -168,8 +168,10 @@ class _Node:
 class _NodeStop(Stop):
     """The wish that one node should end: with its job, with the main node, with its supervisor."""
 
-    def __init__(self, folder: str, parent: int) -> None:
+    def __init__(self, job: Stop, folder: str, parent: int) -> None:
         super().__init__(folder)
+        # The job's own, as the fork has it: it takes what comes before this one listens.
+        self._job = job
         self._parent = parent
 
     def _take(self, number: int, _: object) -> None:
@@ -177,7 +179,7 @@ class _NodeStop(Stop):
 
     def reason(self) -> str:
         gone = "" if os.getppid() == self._parent else "the job's supervisor died"
-        return super().reason() or gone
+        return super().reason() or self._job.reason() or gone
 
 
 def _ending(node: int, said: bytes) -> Ending:
