@@ -16,7 +16,7 @@ from nbbatch.catching import settle
 from nbbatch.follow import Follower, Steps, fitting_emitter, follow
 from nbbatch.futures.array.job import ArrayJob
 from nbbatch.futures.job import Job
-from nbbatch.futures.tracker import Observer
+from nbbatch.futures.watching.tracker import Observer
 from nbbatch.origin import notebook
 from nbbatch.session import Items, Work, current_session
 from nbbatch.wire.spec import JobSpec

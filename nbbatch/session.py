@@ -16,18 +16,18 @@ from nbbatch.backends.base import Backend, Call, Launch
 from nbbatch.config import Settings
 from nbbatch.errors import BackendError, NotFoundError
 from nbbatch.facts import JobFacts
-from nbbatch.futures.again import Again
 from nbbatch.futures.array.job import ArrayJob
 from nbbatch.futures.array.tracker import tracker_of
-from nbbatch.futures.changes import first_facts
 from nbbatch.futures.dependencies import resolve
 from nbbatch.futures.job import Job
-from nbbatch.futures.noting import facts_of
-from nbbatch.futures.registry import Record, Registry
-from nbbatch.futures.roll import Roll
-from nbbatch.futures.tracker import Observer
-from nbbatch.futures.waiting import explained
-from nbbatch.futures.watcher import Watcher
+from nbbatch.futures.records.noting import facts_of
+from nbbatch.futures.records.registry import Record, Registry
+from nbbatch.futures.records.roll import Roll
+from nbbatch.futures.watching.again import Again
+from nbbatch.futures.watching.changes import first_facts
+from nbbatch.futures.watching.tracker import Observer
+from nbbatch.futures.watching.waiting import explained
+from nbbatch.futures.watching.watcher import Watcher
 from nbbatch.options import Options, kept, merge_defaults
 from nbbatch.sending import Items, Sender, Work, check_array
 from nbbatch.supply import Supply, starts_again

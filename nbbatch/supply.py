@@ -13,7 +13,7 @@ from nbbatch.capture.values import Captured
 from nbbatch.errors import ImageError, LibraryError
 from nbbatch.facts import JobFacts
 from nbbatch.futures.job import Job
-from nbbatch.futures.registry import Record
+from nbbatch.futures.records.registry import Record
 from nbbatch.options import Options
 from nbbatch.wire import attempts, keys, spec
 from nbbatch.wire.envelope import Stamp, job_key, seal, unseal
@@ -198,7 +198,7 @@ def _check_python(target: Target) -> None:
 
 
 class _Learner:
-    """Hears what an image has; see `nbbatch.futures.tracker.Observer`."""
+    """Hears what an image has; see `nbbatch.futures.watching.tracker.Observer`."""
 
     def __init__(self, learn: Callable[[Frame], None]) -> None:
         self._learn = learn

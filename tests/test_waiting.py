@@ -17,10 +17,10 @@ import nbbatch
 from nbbatch import batch
 from nbbatch.backends.aws.runner import BatchRunner
 from nbbatch.facts import JobFacts, State, Status
-from nbbatch.futures import waiting
-from nbbatch.futures.changes import changed
-from nbbatch.futures.tracker import Tracker
-from nbbatch.futures.waiting import Inquiry, explained
+from nbbatch.futures.watching import waiting
+from nbbatch.futures.watching.changes import changed
+from nbbatch.futures.watching.tracker import Tracker
+from nbbatch.futures.watching.waiting import Inquiry, explained
 from nbbatch.session import current_session
 from nbbatch.wire.frames import frame
 

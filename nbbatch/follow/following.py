@@ -17,7 +17,7 @@ from nbbatch.facts import JobFacts
 from nbbatch.follow.emitters import Emitter
 from nbbatch.follow.pauses import Pauses, blocking, completed, kernel_ends
 from nbbatch.futures.job import Job
-from nbbatch.futures.replay import TextLimit
+from nbbatch.futures.telling.replay import TextLimit
 from nbbatch.widgets import View, serving, show
 from nbbatch.wire.frames import Frame
 

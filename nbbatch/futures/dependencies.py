@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from nbbatch.backends.base import Backend
 from nbbatch.errors import OptionError
-from nbbatch.futures.registry import Record, Registry
+from nbbatch.futures.records.registry import Record, Registry
 
 
 def resolve(wanted: Iterable[str], registry: Registry, backend: Backend) -> tuple[str, ...]:

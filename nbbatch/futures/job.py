@@ -12,16 +12,16 @@ from typing import Any, Generic, TypeVar
 from nbbatch.backends.base import Backend
 from nbbatch.errors import JobCancelledError, NbbatchError
 from nbbatch.facts import JobFacts, State
-from nbbatch.futures.again import Again, announcement, renews, wanted
-from nbbatch.futures.archive import Archive
-from nbbatch.futures.ending import Ending, find_ending
-from nbbatch.futures.kept import kept, kept_names
-from nbbatch.futures.noting import finished, noted
-from nbbatch.futures.registry import Record, Registry
-from nbbatch.futures.results import Results
-from nbbatch.futures.returned import Returned
-from nbbatch.futures.tracker import Observer, Tracker
-from nbbatch.futures.watcher import Watcher
+from nbbatch.futures.records.noting import finished, noted
+from nbbatch.futures.records.registry import Record, Registry
+from nbbatch.futures.returning.ending import Ending, find_ending
+from nbbatch.futures.returning.kept import kept, kept_names
+from nbbatch.futures.returning.results import Results
+from nbbatch.futures.returning.returned import Returned
+from nbbatch.futures.telling.archive import Archive
+from nbbatch.futures.watching.again import Again, announcement, renews, wanted
+from nbbatch.futures.watching.tracker import Observer, Tracker
+from nbbatch.futures.watching.watcher import Watcher
 from nbbatch.wire.checkpoints import Owner
 
 __all__ = ["Job"]

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from nbbatch.futures.results import Results
+from nbbatch.futures.returning.results import Results
 
 __all__ = ["bind", "write_results"]
 

@@ -8,9 +8,9 @@ import pytest
 
 from nbbatch import errors
 from nbbatch.facts import JobFacts, Loss, NodeFacts, State, Status, Usage
-from nbbatch.futures.ending import find_ending
-from nbbatch.futures.strand import Strand, deciding
-from nbbatch.futures.tracker import Tracker
+from nbbatch.futures.returning.ending import find_ending
+from nbbatch.futures.watching.strand import Strand, deciding
+from nbbatch.futures.watching.tracker import Tracker
 from nbbatch.wire import spec
 from nbbatch.wire.spec import Failure, Outcome
 

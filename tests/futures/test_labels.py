@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from nbbatch.futures.labels import Label, labels
+from nbbatch.futures.telling.labels import Label, labels
 from nbbatch.wire.frames import Frame, frame, stream
 
 

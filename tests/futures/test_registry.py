@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nbbatch.futures.registry import Record, Registry
+from nbbatch.futures.records.registry import Record, Registry
 
 
 def record(id_: str, at: float) -> Record:

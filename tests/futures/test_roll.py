@@ -12,9 +12,9 @@ import pytest
 from nbbatch import batch
 from nbbatch.errors import BackendError
 from nbbatch.facts import JobFacts, Loss, State, Status
-from nbbatch.futures.noting import facts_of, noted
-from nbbatch.futures.registry import Record
-from nbbatch.futures.roll import Roll
+from nbbatch.futures.records.noting import facts_of, noted
+from nbbatch.futures.records.registry import Record
+from nbbatch.futures.records.roll import Roll
 from nbbatch.session import Session
 from nbbatch.wire import keys
 
@@ -196,7 +196,7 @@ def test_a_job_that_its_backend_forgot(
     desk: Desk, opened: Callable[..., Roll], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is lost, in time, and is not asked about for ever."""
-    monkeypatch.setattr("nbbatch.futures.roll._MISSING", 0.0)
+    monkeypatch.setattr("nbbatch.futures.records.roll._MISSING", 0.0)
     made = desk.write()
     del desk.known[made.batch_job_id]
     roll = opened()

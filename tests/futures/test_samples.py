@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nbbatch.facts import SAMPLES, JobFacts, Sample, State
-from nbbatch.futures.changes import changed, usage_of
-from nbbatch.futures.past import Past
-from nbbatch.futures.samples import Samples
+from nbbatch.futures.watching.changes import changed, usage_of
+from nbbatch.futures.watching.past import Past
+from nbbatch.futures.watching.samples import Samples
 from nbbatch.wire.frames import Frame
 
 START = 1_700_000_000.0

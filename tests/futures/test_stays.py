@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nbbatch.facts import State, Status, Stay
-from nbbatch.futures.stays import Source, Timeline
+from nbbatch.futures.watching.stays import Source, Timeline
 from nbbatch.wire.frames import Frame
 
 WAY = (State.SUBMITTED, State.PENDING, State.RUNNABLE, State.STARTING, State.RUNNING)

@@ -17,8 +17,8 @@ from nbbatch import batch, current, errors
 from nbbatch.backends.base import Launch
 from nbbatch.facts import JobFacts, State
 from nbbatch.futures import Job
-from nbbatch.futures.again import Again
-from nbbatch.futures.registry import Record
+from nbbatch.futures.records.registry import Record
+from nbbatch.futures.watching.again import Again
 from nbbatch.options import Options
 from nbbatch.session import Session
 from nbbatch.wire import keys

@@ -18,7 +18,8 @@ import pytest
 from nbbatch import attach, batch, jobs
 from nbbatch.errors import JobCancelledError, JobLostError, NotFoundError
 from nbbatch.facts import JobFacts
-from nbbatch.futures import Job, watcher
+from nbbatch.futures import Job
+from nbbatch.futures.watching import watcher
 from nbbatch.session import Session
 
 pytestmark = pytest.mark.usefixtures("local_session")

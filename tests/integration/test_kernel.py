@@ -11,7 +11,7 @@ import pytest
 from jupyter_client.manager import start_new_kernel
 from nbclient import NotebookClient
 
-from nbbatch.futures.replay import TEXT_LIMIT
+from nbbatch.futures.telling.replay import TEXT_LIMIT
 from nbbatch.session import Session, current_session
 from tests.integration.conftest import attach_last
 

@@ -18,7 +18,7 @@ import pytest
 
 from nbbatch import batch
 from nbbatch.futures import Job
-from nbbatch.futures.replay import TEXT_LIMIT
+from nbbatch.futures.telling.replay import TEXT_LIMIT
 
 pytestmark = pytest.mark.usefixtures("local_session")
 

@@ -10,7 +10,7 @@ import pytest
 
 import nbbatch
 from nbbatch.errors import UsageError
-from nbbatch.futures.registry import Record
+from nbbatch.futures.records.registry import Record
 from nbbatch.session import Session
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from nbbatch.facts import LOOPS, JobFacts, Progress, State
-from nbbatch.futures.changes import changed, joined
-from nbbatch.futures.loops import kept
+from nbbatch.futures.watching.changes import changed, joined
+from nbbatch.futures.watching.loops import kept
 from nbbatch.widgets.model import card_model
 from nbbatch.widgets.model.bars import Bar, bars, more_bars
 from nbbatch.wire.frames import frame

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nbbatch.facts import JobFacts
-from nbbatch.futures.changes import changed
+from nbbatch.futures.watching.changes import changed
 from tests.worker import cells
 
 CELLS = {

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from nbbatch.futures.story import Teller, read_story
+from nbbatch.futures.telling.story import Teller, read_story
 from nbbatch.wire import graph, keys, parts, spec
 from nbbatch.wire.envelope import Stamp, unseal
 from nbbatch.wire.spec import JobSpec, Outcome

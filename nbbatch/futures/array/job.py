@@ -12,12 +12,12 @@ from nbbatch.facts import Children
 from nbbatch.futures.array.printed import Printed
 from nbbatch.futures.array.taken import Taken
 from nbbatch.futures.array.tracker import ArrayTracker
-from nbbatch.futures.ending import find_ending
 from nbbatch.futures.job import Job
-from nbbatch.futures.noting import finished
-from nbbatch.futures.registry import Record, Registry
-from nbbatch.futures.tracker import Tracker
-from nbbatch.futures.watcher import Watcher
+from nbbatch.futures.records.noting import finished
+from nbbatch.futures.records.registry import Record, Registry
+from nbbatch.futures.returning.ending import find_ending
+from nbbatch.futures.watching.tracker import Tracker
+from nbbatch.futures.watching.watcher import Watcher
 
 __all__ = ["ArrayJob"]
 

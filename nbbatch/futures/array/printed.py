@@ -8,9 +8,9 @@ from typing import Any
 from nbbatch.backends.base import ClientStore
 from nbbatch.errors import UsageError
 from nbbatch.futures.array.tracker import ArrayTracker
-from nbbatch.futures.labels import Label
-from nbbatch.futures.replay import outputs
-from nbbatch.futures.story import read_story
+from nbbatch.futures.telling.labels import Label
+from nbbatch.futures.telling.replay import outputs
+from nbbatch.futures.telling.story import read_story
 from nbbatch.wire.frames import Frame, stream
 
 #: Children that are shown where none is named: each costs some calls.

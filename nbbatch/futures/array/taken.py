@@ -9,10 +9,10 @@ from nbbatch.backends.base import ClientStore
 from nbbatch.errors import JobLostError, NbbatchError
 from nbbatch.facts import Children
 from nbbatch.futures.array.tracker import ArrayTracker
-from nbbatch.futures.diagnosis import diagnose
-from nbbatch.futures.rebuild import add_note, rebuild
-from nbbatch.futures.results import notebook
-from nbbatch.futures.strand import Strand
+from nbbatch.futures.returning.diagnosis import diagnose
+from nbbatch.futures.returning.rebuild import add_note, rebuild
+from nbbatch.futures.returning.results import notebook
+from nbbatch.futures.watching.strand import Strand
 from nbbatch.wire import graph, parts, spec
 
 #: What became of an item: its value, or why there is none.

@@ -12,12 +12,12 @@ from nbbatch.backends.base import Backend
 from nbbatch.errors import BackendError
 from nbbatch.facts import Children, JobFacts, Loss, State, Status
 from nbbatch.futures.array.roster import TOLD, Roster
-from nbbatch.futures.diagnosis import diagnose, raised
-from nbbatch.futures.labels import MAIN, Label
-from nbbatch.futures.registry import Record
-from nbbatch.futures.story import Teller, read_chapter
-from nbbatch.futures.strand import Strand
-from nbbatch.futures.tracker import WHOLE, Tracker
+from nbbatch.futures.records.registry import Record
+from nbbatch.futures.returning.diagnosis import diagnose, raised
+from nbbatch.futures.telling.labels import MAIN, Label
+from nbbatch.futures.telling.story import Teller, read_chapter
+from nbbatch.futures.watching.strand import Strand
+from nbbatch.futures.watching.tracker import WHOLE, Tracker
 from nbbatch.wire import keys
 from nbbatch.wire.frames import frame, stream
 from nbbatch.wire.spec import Outcome
@@ -46,7 +46,7 @@ class _Pace(NamedTuple):
 
 
 class ArrayTracker(Tracker):
-    """Follows one array job; see `nbbatch.futures.tracker.Tracker`.
+    """Follows one array job; see `nbbatch.futures.watching.tracker.Tracker`.
 
     Attributes
     ----------

@@ -7,9 +7,9 @@ from typing import Any
 
 from nbbatch.backends.base import ClientStore
 from nbbatch.errors import UsageError
-from nbbatch.futures.labels import labels
-from nbbatch.futures.replay import outputs
-from nbbatch.futures.story import Teller, read_story
+from nbbatch.futures.telling.labels import labels
+from nbbatch.futures.telling.replay import outputs
+from nbbatch.futures.telling.story import Teller, read_story
 from nbbatch.wire.frames import Frame, stream
 
 

@@ -11,8 +11,8 @@ from dataclasses import replace
 
 from nbbatch.backends.base import Backend, Launch
 from nbbatch.facts import Loss
-from nbbatch.futures.registry import Record, Registry
-from nbbatch.futures.tracker import Tracker
+from nbbatch.futures.records.registry import Record, Registry
+from nbbatch.futures.watching.tracker import Tracker
 from nbbatch.options import Options, kept, restored
 from nbbatch.wire import attempts, keys
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from nbbatch.futures.registry import Record, Registry
+from nbbatch.futures.records.registry import Record, Registry
 
 __all__ = ["Catalog"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from nbbatch.facts import SAMPLES, Sample, Usage
-from nbbatch.futures.changes import fullest, usage_of
+from nbbatch.futures.watching.changes import fullest, usage_of
 from nbbatch.wire.frames import Frame
 
 #: Seconds between two samples at first, about: as often as the worker takes them.

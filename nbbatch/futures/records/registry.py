@@ -40,7 +40,7 @@ class Record:
     notebook
         Where it was started, as `nbbatch.origin.notebook` names it; ``""`` outside notebooks.
     ended
-        What else is worth keeping of its facts once it has ended (`futures.noting`).
+        What else is worth keeping of its facts once it has ended (`futures.records.noting`).
     children
         How many children an array has; None of any other job.
     items, chunksize

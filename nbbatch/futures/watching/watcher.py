@@ -11,8 +11,8 @@ from typing import Protocol
 from nbbatch.backends.base import Backend
 from nbbatch.errors import BackendError, NbbatchError, as_error
 from nbbatch.facts import Status
-from nbbatch.futures.tracker import Tracker
-from nbbatch.futures.waiting import Inquiry
+from nbbatch.futures.watching.tracker import Tracker
+from nbbatch.futures.watching.waiting import Inquiry
 
 #: Seconds between two looks for new frames, on a directory and elsewhere.
 _LOOK = {"local": 0.01, "aws": 0.4}

@@ -6,9 +6,9 @@ import time
 from dataclasses import replace
 
 from nbbatch.facts import JobFacts, Sample, State, Status, Stay
-from nbbatch.futures.labels import MAIN
-from nbbatch.futures.samples import Samples
-from nbbatch.futures.stays import Source, Timeline
+from nbbatch.futures.telling.labels import MAIN
+from nbbatch.futures.watching.samples import Samples
+from nbbatch.futures.watching.stays import Source, Timeline
 from nbbatch.wire.frames import Frame
 
 

@@ -11,11 +11,11 @@ from typing import Any, Protocol
 from nbbatch.backends.base import ClientStore
 from nbbatch.errors import NbbatchError
 from nbbatch.facts import JobFacts, Loss, NodeFacts, State, Status, Stay
-from nbbatch.futures.changes import at_end, changed, joined, with_states
-from nbbatch.futures.labels import MAIN, labels
-from nbbatch.futures.past import Past
-from nbbatch.futures.story import Teller
-from nbbatch.futures.strand import Strand, deciding
+from nbbatch.futures.telling.labels import MAIN, labels
+from nbbatch.futures.telling.story import Teller
+from nbbatch.futures.watching.changes import at_end, changed, joined, with_states
+from nbbatch.futures.watching.past import Past
+from nbbatch.futures.watching.strand import Strand, deciding
 from nbbatch.wire import spec
 from nbbatch.wire.frames import Frame
 from nbbatch.wire.spec import Outcome

@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from nbbatch.backends.base import ClientStore
-from nbbatch.futures.rebuild import rebuild
+from nbbatch.futures.returning.rebuild import rebuild
 from nbbatch.wire import graph, parts, spec
 from nbbatch.wire.envelope import Envelope
 from nbbatch.wire.spec import Outcome

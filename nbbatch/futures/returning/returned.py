@@ -8,11 +8,11 @@ from typing import Any
 
 from nbbatch.backends.base import ClientStore
 from nbbatch.errors import NbbatchError
-from nbbatch.futures.ending import Ending
-from nbbatch.futures.labels import MAIN
-from nbbatch.futures.rebuild import add_note
-from nbbatch.futures.results import Results, load
-from nbbatch.futures.tracker import Tracker
+from nbbatch.futures.returning.ending import Ending
+from nbbatch.futures.returning.rebuild import add_note
+from nbbatch.futures.returning.results import Results, load
+from nbbatch.futures.telling.labels import MAIN
+from nbbatch.futures.watching.tracker import Tracker
 
 
 class Returned:

@@ -9,9 +9,9 @@ from operator import itemgetter
 from typing import Any, TypeVar
 
 from nbbatch.facts import Children, Gpu, JobFacts, NodeFacts, State, Status, Usage
-from nbbatch.futures.labels import MAIN
-from nbbatch.futures.loops import of_nodes, progressed
-from nbbatch.futures.registry import Record
+from nbbatch.futures.records.registry import Record
+from nbbatch.futures.telling.labels import MAIN
+from nbbatch.futures.watching.loops import of_nodes, progressed
 from nbbatch.wire import spec
 from nbbatch.wire.frames import Frame
 

@@ -10,11 +10,11 @@ from typing import Any
 from nbbatch.backends.base import Backend
 from nbbatch.facts import Child, Children, Gpu, JobFacts, NodeFacts, State, Status, Usage
 from nbbatch.futures.array.tracker import tracker_of
-from nbbatch.futures.changes import ended as past
-from nbbatch.futures.changes import first_facts
-from nbbatch.futures.ending import Ending
-from nbbatch.futures.registry import Record
-from nbbatch.futures.tracker import Tracker
+from nbbatch.futures.records.registry import Record
+from nbbatch.futures.returning.ending import Ending
+from nbbatch.futures.watching.changes import ended as past
+from nbbatch.futures.watching.changes import first_facts
+from nbbatch.futures.watching.tracker import Tracker
 
 __all__ = ["facts_of", "finished", "noted"]
 

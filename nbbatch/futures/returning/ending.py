@@ -10,10 +10,10 @@ from nbbatch.backends.base import Runner
 from nbbatch.errors import NbbatchError
 from nbbatch.facts import JobFacts, Loss
 from nbbatch.futures.array.tracker import ArrayTracker
-from nbbatch.futures.diagnosis import diagnose, outcome_word, raised
-from nbbatch.futures.labels import MAIN
-from nbbatch.futures.strand import Strand, failed_itself
-from nbbatch.futures.tracker import WHOLE, Tracker
+from nbbatch.futures.returning.diagnosis import diagnose, outcome_word, raised
+from nbbatch.futures.telling.labels import MAIN
+from nbbatch.futures.watching.strand import Strand, failed_itself
+from nbbatch.futures.watching.tracker import WHOLE, Tracker
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from nbbatch.backends.base import Runner
 from nbbatch.facts import State, Status
-from nbbatch.futures.tracker import Tracker
+from nbbatch.futures.watching.tracker import Tracker
 
 #: Seconds that a job waits before anybody asks why.
 PATIENCE = 10.0

@@ -17,17 +17,17 @@ from typing import Any, NamedTuple
 from nbbatch.backends.base import Backend
 from nbbatch.errors import BackendError, NbbatchError, as_error
 from nbbatch.facts import JobFacts, Status
-from nbbatch.futures.again import wanted as to_go_on
-from nbbatch.futures.archive import Archive
 from nbbatch.futures.array.printed import Printed
 from nbbatch.futures.array.tracker import ArrayTracker, tracker_of
-from nbbatch.futures.catalog import LIMIT, Catalog
-from nbbatch.futures.changes import first_facts
-from nbbatch.futures.ending import find_ending
-from nbbatch.futures.noting import facts_of, finished, noted
-from nbbatch.futures.registry import Record, Registry
-from nbbatch.futures.tracker import Tracker, tellers
-from nbbatch.futures.watcher import Watcher
+from nbbatch.futures.records.catalog import LIMIT, Catalog
+from nbbatch.futures.records.noting import facts_of, finished, noted
+from nbbatch.futures.records.registry import Record, Registry
+from nbbatch.futures.returning.ending import find_ending
+from nbbatch.futures.telling.archive import Archive
+from nbbatch.futures.watching.again import wanted as to_go_on
+from nbbatch.futures.watching.changes import first_facts
+from nbbatch.futures.watching.tracker import Tracker, tellers
+from nbbatch.futures.watching.watcher import Watcher
 
 __all__ = ["Roll"]
 
@@ -176,13 +176,13 @@ class Roll:
         return None
 
     def asked(self) -> Collection[Tracker]:
-        """See `futures.watcher.Onlooker`."""
+        """See `futures.watching.watcher.Onlooker`."""
         with self._lock:
             trackers = [guest.tracker for guest in self._guests.values()]
         return [tracker for tracker in trackers if not tracker.facts.done]
 
     def take(self, statuses: Mapping[str, Status]) -> None:
-        """See `futures.watcher.Onlooker`."""
+        """See `futures.watching.watcher.Onlooker`."""
         self.trouble = ""
         with self._lock:
             guests = list(self._guests.values())
@@ -206,7 +206,7 @@ class Roll:
                 arrays[self._turn % len(arrays)].read_frames()
 
     def fail(self, error: BackendError) -> None:
-        """See `futures.watcher.Onlooker`."""
+        """See `futures.watching.watcher.Onlooker`."""
         self.trouble = f"{error.what}: {error.cause}"
 
     def _is_wanted(self, record: Record) -> bool:

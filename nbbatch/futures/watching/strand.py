@@ -6,8 +6,8 @@ import time
 from collections.abc import Sequence
 
 from nbbatch.backends.base import ClientStore
-from nbbatch.futures.labels import MAIN
-from nbbatch.futures.story import Teller, read_chapter
+from nbbatch.futures.telling.labels import MAIN
+from nbbatch.futures.telling.story import Teller, read_chapter
 from nbbatch.wire import keys, spec
 from nbbatch.wire.envelope import Envelope, broken, unseal
 from nbbatch.wire.frames import Frame
