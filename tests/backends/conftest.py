@@ -7,7 +7,7 @@ pytest's ``request`` and yields a `stub.Rig`, and the marks of its tests.
 from __future__ import annotations
 
 import contextlib
-import importlib.util
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -16,11 +16,13 @@ from typing import Any
 
 import pytest
 
+import nbbatch
 from nbbatch.backends.local import local_backend
 
 # The helpers beside the tests are imported by their names, whatever pytest's import mode.
 sys.path.insert(0, str(Path(__file__).parent))
 
+import aws_rig  # noqa: E402
 from stub import Rig  # noqa: E402
 
 Factory = Callable[[pytest.FixtureRequest], AbstractContextManager[Rig]]
@@ -42,10 +44,7 @@ def local_rig(request: pytest.FixtureRequest) -> Iterator[Rig]:
 
 RIGS: dict[str, tuple[Factory, Any]] = {"local": (local_rig, ())}
 
-if importlib.util.find_spec("aws_rig"):
-    import aws_rig
-
-    RIGS.update(getattr(aws_rig, "RIGS", {}))
+RIGS.update(aws_rig.RIGS)
 
 
 def _parameters() -> list[Any]:
@@ -69,4 +68,14 @@ def backend(rig: Rig) -> Any:
 def local(request: pytest.FixtureRequest) -> Iterator[Rig]:
     """Open the local backend, for what is peculiar to it."""
     with local_rig(request) as opened:
+        yield opened
+
+
+@pytest.fixture
+def account(tmp_path: Path) -> Iterator[aws_rig.Rig]:
+    """Give an AWS account of the test's own to this process."""
+    with aws_rig.aws_rig(tmp_path) as opened:
+        os.environ["NBBATCH_HOME"] = str(tmp_path / "home")
+        root = f"s3://{opened.bucket}/root"
+        nbbatch.configure(backend="aws", s3_root=root, queue="queue", iam_role=aws_rig.ROLE)
         yield opened

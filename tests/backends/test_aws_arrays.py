@@ -6,23 +6,11 @@ import os
 import signal
 import time
 
-import aws_rig
 import pytest
 import stub
 
-import nbbatch
 from nbbatch import batch, errors
 from nbbatch.facts import Loss, State
-
-
-@pytest.fixture
-def account(tmp_path):
-    """Give an AWS account of the test's own to this process."""
-    with aws_rig.aws_rig(tmp_path) as opened:
-        os.environ["NBBATCH_HOME"] = str(tmp_path / "home")
-        root = f"s3://{opened.bucket}/root"
-        nbbatch.configure(backend="aws", s3_root=root, queue="queue", iam_role=aws_rig.ROLE)
-        yield opened
 
 
 def test_an_array_of_six(account):
@@ -56,7 +44,6 @@ def test_a_child_that_dies_without_a_word(account):
     """Batch is asked which of them have failed, and why; the others are not held up."""
 
     def work(x):
-        import os
 
         if x == 1:
             os.kill(os.getppid(), signal.SIGKILL)

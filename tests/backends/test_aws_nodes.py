@@ -6,11 +6,9 @@ import os
 import time
 from pathlib import Path
 
-import aws_rig
 import pytest
 import stub
 
-import nbbatch
 from nbbatch import batch, current, errors
 from nbbatch.backends.aws.status import main_node, nodes_of, status
 from nbbatch.facts import Loss, State
@@ -89,16 +87,6 @@ def test_which_node_failed_and_why(reason, loss):
     assert (found.nodes[1].loss, found.nodes[1].exit_code) == (loss, 137)
     assert found.nodes[1].log == "x/default/1"
     assert (found.nodes[2].loss, found.nodes[2].exit_code) == (None, None)
-
-
-@pytest.fixture
-def account(tmp_path):
-    """Give an AWS account of the test's own to this process."""
-    with aws_rig.aws_rig(tmp_path) as opened:
-        os.environ["NBBATCH_HOME"] = str(tmp_path / "home")
-        root = f"s3://{opened.bucket}/root"
-        nbbatch.configure(backend="aws", s3_root=root, queue="queue", iam_role=aws_rig.ROLE)
-        yield opened
 
 
 def test_a_job_of_three_nodes(account):

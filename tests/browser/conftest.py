@@ -13,6 +13,8 @@ from playwright.sync_api import Browser, sync_playwright
 from tests import kernels
 from tests.browser.lab import CHROMIUM, FLAGS, Lab
 
+DARK = "JupyterLab Dark"
+
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test that depends on the kernel with each ipykernel that is named for it.
@@ -39,42 +41,44 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
+@contextlib.contextmanager
+def _server(
+    folders: pytest.TempPathFactory, name: str, theme: str = "JupyterLab Light", **kwargs: str
+) -> Iterator[Lab]:
+    with contextlib.closing(Lab(folders.mktemp(name), theme=theme, **kwargs)) as server:
+        yield server
+
+
 @pytest.fixture(scope="session")
 def lab(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """One JupyterLab, in the light theme."""
-    with contextlib.closing(Lab(tmp_path_factory.mktemp("lab"))) as server:
+    with _server(tmp_path_factory, "lab") as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def dark_lab(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """One JupyterLab, in the dark theme."""
-    with contextlib.closing(
-        Lab(tmp_path_factory.mktemp("dark"), theme="JupyterLab Dark")
-    ) as server:
+    with _server(tmp_path_factory, "dark", DARK) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def contrast_lab(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """One JupyterLab, in the dark theme of high contrast."""
-    folder = tmp_path_factory.mktemp("contrast")
-    with contextlib.closing(Lab(folder, theme="JupyterLab Dark High Contrast")) as server:
+    with _server(tmp_path_factory, "contrast", f"{DARK} High Contrast") as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def notebook7(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """One Notebook 7, in the light theme."""
-    with contextlib.closing(
-        Lab(tmp_path_factory.mktemp("notebook"), application="notebook")
-    ) as server:
+    with _server(tmp_path_factory, "notebook", application="notebook") as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def dark_notebook7(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """One Notebook 7, in the dark theme."""
-    folder = tmp_path_factory.mktemp("dark-notebook")
-    with contextlib.closing(Lab(folder, theme="JupyterLab Dark", application="notebook")) as server:
+    with _server(tmp_path_factory, "dark-notebook", DARK, application="notebook") as server:
         yield server

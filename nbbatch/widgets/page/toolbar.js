@@ -9,7 +9,7 @@ function monitorBar(act) {
   const title = h("b", { className: "nbbm-title" });
   const scope = barButton("", () => act.scope());
   const close = barButton("Close", () => act.close(), "Leave a plain table in the notebook");
-  const filter = h("input", { type: "search", className: "nbbm-filter",
+  const filter = h("input", { type: "search", className: "nbb-field nbbm-filter",
     placeholder: "Filter by name, id or message", "aria-label": "Filter by name, id or message" });
   const chips = h("span", { className: "nbbm-chips", role: "group", "aria-label": "States" });
   const group = barButton("Group by name", () => act.group());

@@ -5,8 +5,8 @@ function logTools() {
     { type: "button", className: "nbb-button nbb-tool", title, ...more }, text);
   const toggle = (text, title, on) => button(text, title, { "aria-pressed": String(on) });
   const following = toggle("Follow", "Keep the newest line in view", true);
-  const box = h("input", { type: "search", className: "nbb-search", placeholder: "Search the log",
-    "aria-label": "Search the log", "data-lm-suppress-shortcuts": "true", spellcheck: "false" });
+  const box = h("input", { type: "search", className: "nbb-field nbb-search",
+    placeholder: "Search the log", "aria-label": "Search the log", "data-lm-suppress-shortcuts": "true", spellcheck: "false" });
   const hits = h("span", { className: "nbb-hits", role: "status" });
   const back = button("↑", "Previous hit (Shift+Enter)", { "aria-label": "Previous hit" });
   const on = button("↓", "Next hit (Enter)", { "aria-label": "Next hit" });
