@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from nbbatch.worker.run.fingerprint import normalized
 __all__ = ["Distribution", "Installed", "installed"]
 
 _RECORDS = (".dist-info", ".egg-info")
+#: What a requirement begins with.
+_NAME = re.compile(r"[\w.-]*")
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,12 @@ class Distribution:
         """Its requirements as it states them."""
         head = HeaderParser().parsestr(self._read("METADATA") or self._read("PKG-INFO"))
         return tuple(str(value) for value in head.get_all("Requires-Dist") or ())
+
+    @cached_property
+    def needs(self) -> tuple[str, ...]:
+        """The names of all that it requires anywhere, but for its extras."""
+        plain = (text for text in self.requires if "extra" not in text.partition(";")[2])
+        return tuple(sorted({normalized(_NAME.match(text)[0]) for text in plain}))  # type: ignore[index]
 
     @cached_property
     def python(self) -> str:

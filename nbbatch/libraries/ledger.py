@@ -11,8 +11,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from nbbatch.wire.layers import Layer, Piece
-
 __all__ = ["Ledger"]
 
 #: Entries of one store; the oldest go first.
@@ -80,14 +78,3 @@ class Ledger:
             except BaseException:
                 Path(pending).unlink()
                 raise
-
-
-def entry(layer: Layer) -> list[Any]:
-    """Write a layer as a ledger's value."""
-    return [layer.name, layer.version, [list(piece) for piece in layer.pieces]]
-
-
-def layer_of(found: Any) -> Layer:
-    """Read what `entry` wrote."""
-    name, version, pieces = found
-    return Layer(name, version, tuple(Piece(*piece) for piece in pieces))

@@ -29,7 +29,7 @@ from nbbatch.worker.run.fingerprint import normalized
 __all__ = ["Librarian"]
 
 #: Changes with what is made of the same files.
-_FORMAT: Final = "1"
+_FORMAT: Final = "2"
 #: Behind the recipe of a layer, that of its bytecode.
 _BYTECODE: Final = "|bytecode"
 
@@ -155,7 +155,7 @@ class Librarian:
     def _layers(self, recipes: Iterable[str]) -> dict[str, Layer]:
         recipes = [each for recipe in recipes for each in (recipe, recipe + _BYTECODE)]
         found = {recipe: self._built.get(recipe) for recipe in recipes}
-        return {recipe: ledger.layer_of(entry) for recipe, entry in found.items() if entry}
+        return {recipe: Layer.from_meta(entry) for recipe, entry in found.items() if entry}
 
     def _from_files(self, items: Mapping[str, Item], plan: Plan, say: Say) -> dict[str, Layer]:
         here = {r: i.need.distribution for r, i in items.items() if i.need is not None}
@@ -198,13 +198,13 @@ class Librarian:
             return {}
         compiled = target.python == kernel_target().python
         contents = {
-            recipe: Content(found.name, found.version, chunks(found, compiled=compiled))
+            recipe: Content(found, chunks(found, compiled=compiled))
             for recipe, found in here.items()
         }
         made = send(contents, self._store, say)
         size = sum(layer.size for layer in made.values())
         say(f"sent {len(made)} of the kernel's libraries, {size / 1e6:.1f} MB", last=True)
-        self._built.add({recipe: ledger.entry(layer) for recipe, layer in made.items()})
+        self._built.add({recipe: layer.meta() for recipe, layer in made.items()})
         if compiled:
             # The files are still needed then.
             self._compile(here, until.pop_all() if until is not None else contextlib.ExitStack())
@@ -233,9 +233,9 @@ def _compiled(here: Mapping[str, Distribution], store: ClientStore, built: ledge
             sources = uncompiled(found, Path(made))
             if sources:
                 compile_all(sources)
-                content = Content(found.name, found.version, bytecode(sources, Path(made)))
+                content = Content(found, bytecode(sources, Path(made)))
                 layer = send({recipe: content}, store, silent)[recipe]
-                built.add({recipe + _BYTECODE: ledger.entry(layer)})
+                built.add({recipe + _BYTECODE: layer.meta()})
 
 
 def _told(plan: Plan, layers: tuple[Layer, ...]) -> Libraries:

@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final, NamedTuple, Protocol
 
 from nbbatch.backends.base import ClientStore
+from nbbatch.libraries.installed import Distribution
 from nbbatch.wire import layers
 from nbbatch.wire.layers import Chunk, Layer, Piece
 
@@ -32,9 +33,13 @@ def silent(text: str, *, last: bool = False) -> None:
 class Content(NamedTuple):
     """What a layer is made of: the distribution, and its files in what fits a piece."""
 
-    name: str
-    version: str
+    distribution: Distribution
     groups: Iterable[list[Chunk]]
+
+    def layer(self, pieces: Iterable[Piece]) -> Layer:
+        """Return the layer that its pieces are."""
+        of = self.distribution
+        return Layer(of.name, of.version, tuple(pieces), tuple(sorted(of.modules)), of.needs)
 
 
 def send(contents: Mapping[str, Content], store: ClientStore, say: Say) -> dict[str, Layer]:
@@ -48,17 +53,14 @@ def send(contents: Mapping[str, Content], store: ClientStore, say: Say) -> dict[
 
     with ThreadPoolExecutor(_THREADS) as pool:
         for number, recipe, group in _groups(contents):
-            say(f"sending {contents[recipe].name}, {number} of {len(contents)}")
+            say(f"sending {contents[recipe].distribution.name}, {number} of {len(contents)}")
             waiting.append((recipe, pool.submit(_put, store, group)))
             # Not all at once: a large distribution would fill the memory.
             if len(waiting) > 2 * _THREADS:
                 take()
         while waiting:
             take()
-    return {
-        recipe: Layer(content.name, content.version, tuple(found[recipe]))
-        for recipe, content in contents.items()
-    }
+    return {recipe: content.layer(found[recipe]) for recipe, content in contents.items()}
 
 
 def _groups(contents: Mapping[str, Content]) -> Iterator[tuple[int, str, list[Chunk]]]:

@@ -56,11 +56,17 @@ class Layer:
         Of the distribution, the name normalised.
     pieces
         All that there is to fetch.
+    modules
+        The names under which it is imported, top level.
+    requires
+        The names of the distributions that must be there before it can be imported.
     """
 
     name: str
     version: str
     pieces: Tuple[Piece, ...]
+    modules: Tuple[str, ...] = ()
+    requires: Tuple[str, ...] = ()
 
     @property
     def size(self) -> int:
@@ -72,6 +78,18 @@ class Layer:
         """What no other layer is called."""
         text = "".join(piece.digest for piece in self.pieces)
         return hashlib.sha256(text.encode()).hexdigest()
+
+    def meta(self) -> List[Any]:
+        """Return it as JSON values."""
+        pieces = [list(piece) for piece in self.pieces]
+        return [self.name, self.version, pieces, list(self.modules), list(self.requires)]
+
+    @classmethod
+    def from_meta(cls, meta: Sequence[Any]) -> "Layer":
+        """Read what `meta` wrote."""
+        name, version, pieces, modules, requires = meta
+        found = tuple(Piece(*piece) for piece in pieces)
+        return cls(name, version, found, tuple(modules), tuple(requires))
 
 
 @dataclass(frozen=True)
@@ -101,17 +119,14 @@ class Libraries:
         """Return it as JSON values; empty where there is nothing to say."""
         if not (self.layers or self.expects or self.report):
             return {}
-        layers = [[a.name, a.version, [list(piece) for piece in a.pieces]] for a in self.layers]
+        layers = [layer.meta() for layer in self.layers]
         rest = {"python": self.python, "machine": self.machine, "libc": self.libc}
         return {"layers": layers, **rest, "expects": dict(self.expects), "report": self.report}
 
     @classmethod
     def from_meta(cls, meta: Mapping[str, Any]) -> "Libraries":
         """Read what `meta` wrote."""
-        layers = tuple(
-            Layer(name, version, tuple(Piece(*piece) for piece in pieces))
-            for name, version, pieces in meta.get("layers", ())
-        )
+        layers = tuple(map(Layer.from_meta, meta.get("layers", ())))
         names = ("python", "machine", "libc", "expects", "report")
         return cls(layers, **{name: meta[name] for name in names if name in meta})
 

@@ -97,7 +97,7 @@ def test_what_may_come_late() -> None:
 
 def test_the_spec_has_it() -> None:
     """What a job is told, as JSON and back; nothing for nothing."""
-    layer = Layer("a", "1", (Piece("d", 5), Piece("e", 6, late=True)))
+    layer = Layer("a", "1", (Piece("d", 5), Piece("e", 6, late=True)), ("a", "a_x"), ("b",))
     told = Libraries((layer,), "3.11", "x86_64", "glibc", {"b": "2"}, report=True)
 
     assert Libraries.from_meta(json.loads(json.dumps(told.meta()))) == told

@@ -144,7 +144,9 @@ class _Attempt:
             from nbbatch.worker.run import libraries
 
             self._renew = spec.IMAGE
-            libraries.provide(self._store, self._job, self._folders.libraries, self._say)
+            folder = self._folders.libraries
+            coming = libraries.provide(self._store, self._job, folder, self._say)
+            coming.loaded()
             self._renew = ""
         values.see_modules(self._folders.modules)
         for name, (_, text) in self._job.sources.items():
