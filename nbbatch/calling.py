@@ -11,14 +11,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nbbatch.capture.values import Scene, capture_call, capture_items, with_items
+from nbbatch.capture.items import Needs, capture_items
+from nbbatch.capture.values import Scene, capture_call
 from nbbatch.catching import settle
 from nbbatch.follow import Follower, Steps, fitting_emitter, follow
+from nbbatch.futures.array.chunks import Chunksize, chunked, length
 from nbbatch.futures.array.job import ArrayJob
 from nbbatch.futures.job import Job
 from nbbatch.futures.watching.tracker import Observer
 from nbbatch.origin import notebook
-from nbbatch.session import Items, Work, current_session
+from nbbatch.session import Packing, Work, check_array, current_session
 from nbbatch.wire.spec import JobSpec
 
 __all__ = ["call", "call_async", "cell_label", "spread", "submit"]
@@ -53,7 +55,7 @@ def spread(
     iterables: Sequence[Iterable[Any]],
     kwargs: Mapping[str, Any],
     options: Mapping[str, Any],
-    chunksize: int,
+    chunksize: Chunksize,
 ) -> ArrayJob[Any]:
     """Start one array job that calls a function with each item, and return it.
 
@@ -66,14 +68,20 @@ def spread(
     merged = session.options(options)
     scene = Scene(Path.cwd(), label=cell_label)
     name = merged.name or tidy_name(getattr(function, "__name__", "function"))
+    check_array(merged)
+    sender = session.sender(merged)
+    captured = capture_call(function, (), kwargs, scene)
     # What is zipped as `map` does it may end early, and be read but once.
-    items = list(enumerate(zip(*iterables, strict=False)))
-    portions = [items[at : at + chunksize] for at in range(0, len(items), chunksize)]
-    graphs = capture_items(portions)
-    captured = with_items(capture_call(function, (), kwargs, scene), graphs, scene)
-    found = Items(len(items), chunksize, graphs)
-    work = Work(JobSpec("map", name), captured, notebook(), items=found)
-    return session.spread(work, merged)
+    every = enumerate(zip(*iterables, strict=False))
+    at_once = session.backend.runner.at_once(merged)
+    size, portions = chunked(every, length(iterables), chunksize, at_once)
+    needs = Needs()
+    with Packing(sender, size) as packing:
+        for graph in capture_items(portions, needs):
+            packing.add(graph)
+        captured = needs.added_to(captured, scene)
+        work = Work(JobSpec("map", name), captured, notebook(), items=packing.finish())
+        return session.spread(work, merged)
 
 
 def call(

@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
+import mmap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from tempfile import SpooledTemporaryFile
 from typing import Any
 
 from nbbatch.backends.base import ClientStore
 from nbbatch.capture.values import Captured, python_version
-from nbbatch.errors import LimitError, OptionError
+from nbbatch.errors import BackendError, OptionError, as_disk_error
 from nbbatch.options import Options
 from nbbatch.wire import items, keys, parts, spec
 from nbbatch.wire.envelope import Stamp
 from nbbatch.wire.graph import Graph
 from nbbatch.wire.items import Portion
 from nbbatch.wire.spec import JobSpec
+from nbbatch.wire.store import Buffer
 
-__all__ = ["MOST_CHILDREN", "Items", "Sender", "Work", "check_array"]
+__all__ = ["Items", "Packing", "Sender", "Work", "check_array"]
 
-#: https://docs.aws.amazon.com/batch/latest/userguide/array_jobs.html
-MOST_CHILDREN = 10_000
+#: Bytes of items that are put together without a file.
+_IN_MEMORY = 32 << 20
 
 
 @dataclass(frozen=True)
 class Items:
-    """What a function is mapped over.
+    """What a function is mapped over, sealed for its children; made by `Packing`.
 
     Attributes
     ----------
@@ -32,13 +36,19 @@ class Items:
         How many items there are.
     chunksize
         How many a child gets; the last one may get fewer.
-    graphs
-        The values, one graph for each child.
+    children
+        How many children there are.
+    pieces
+        The object that they read.
+    sender
+        Of the job that they are for.
     """
 
     count: int
     chunksize: int
-    graphs: Sequence[Graph]
+    children: int
+    pieces: Sequence[Buffer]
+    sender: Sender
 
 
 @dataclass(frozen=True)
@@ -53,22 +63,14 @@ class Work:
     items: Items | None = None
 
 
-def check_array(items: Items, options: Options) -> None:
-    """Refuse what can't be one array job.
+def check_array(options: Options) -> None:
+    """Refuse what can't be asked for an array job.
 
     Raises
     ------
-    LimitError, OptionError
-        There are too many children, or each would be a multi-node job.
+    OptionError
+        Each child would be a multi-node job.
     """
-    if len(items.graphs) > MOST_CHILDREN:
-        least = -(-items.count // MOST_CHILDREN)
-        raise LimitError(
-            f"{items.count:,} items are too many for one array job",
-            f"with chunksize={items.chunksize} it would have {len(items.graphs):,} children, and "
-            f"AWS Batch takes {MOST_CHILDREN:,}",
-            f"f.map(..., chunksize={least}), or more where an item takes less than a minute",
-        )
     if options.nodes > 1:
         raise OptionError(
             f"nodes = {options.nodes} can't be used with map",
@@ -84,12 +86,17 @@ class Sender:
     ----------
     known
         See `nbbatch.wire.parts.pack`.
+
+    Attributes
+    ----------
+    job
+        Its id.
     """
 
     def __init__(self, store: ClientStore, key: bytes, job: str, known: set[str]) -> None:
         self._store = store
         self._key = key
-        self._job = job
+        self.job = job
         self._known = known
         #: The names of the blobs that were not there before.
         self.sent: set[str] = set()
@@ -97,7 +104,7 @@ class Sender:
     def write(self, work: Work, options: Options, libraries: Mapping[str, Any]) -> None:
         """Write the items, if it is an array, then the sealed input."""
         if work.items is not None:
-            self._write_items(work.items)
+            self._store.put(keys.items(self.job), work.items.pieces)
         captured = work.captured
         buffers = captured.parts()
         described = replace(
@@ -117,17 +124,79 @@ class Sender:
             allow_override=options.allow_override,
             libraries=libraries,
         )
-        stamp = Stamp(self._key, spec.INPUT, self._job)
+        stamp = Stamp(self._key, spec.INPUT, self.job)
         pieces = parts.pack(self._store, stamp, described.meta(), buffers, self._known, self.sent)
-        self._store.put(keys.input_(self._job), pieces)
+        self._store.put(keys.input_(self.job), pieces)
 
-    def _write_items(self, found: Items) -> None:
-        portions = [Portion(graph.meta(), graph.parts()) for graph in found.graphs]
-        pieces = items.pack(self._store, self._key, self._job, portions, self._known, self.sent)
-        self._store.put(keys.items(self._job), pieces)
+    def seal(self, child: int, graph: Graph) -> list[Buffer]:
+        """Return what a child gets; its large buffers are in the store from now on."""
+        stamp, portion = (
+            items.stamp(self._key, self.job, child),
+            Portion(graph.meta(), graph.parts()),
+        )
+        return items.sealed(self._store, stamp, portion, self._known, self.sent)
 
     def undo(self) -> None:
         """Take back what was written."""
         self._known -= self.sent
         blobs = map(keys.blob, self.sent)
-        self._store.delete([keys.input_(self._job), keys.items(self._job), *blobs])
+        self._store.delete([keys.input_(self.job), keys.items(self.job), *blobs])
+
+
+class Packing:
+    """Puts together what the children of one array get, as it comes: it need not fit in memory.
+
+    A context: where the array is not started after all, nothing of it is left in the store.
+
+    Parameters
+    ----------
+    sender
+        Of the job that they are for.
+    chunksize
+        How many items a child gets; the last one may get fewer.
+    """
+
+    def __init__(self, sender: Sender, chunksize: int) -> None:
+        self._sender = sender
+        self._chunksize = chunksize
+        self._count = 0
+        self._sizes: list[int] = []
+        self._spool = SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 closed on leaving
+
+    def __enter__(self) -> Packing:  # noqa: PYI034 Python 3.10 has no typing.Self
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._spool.close()
+        if kind is not None:
+            # What went wrong first is what to tell.
+            with contextlib.suppress(BackendError):
+                self._sender.undo()
+
+    def add(self, graph: Graph) -> None:
+        """Take what the next child gets: one record for each item.
+
+        Raises
+        ------
+        BackendError
+            The store, or this machine's disk, does not take it.
+        """
+        pieces = self._sender.seal(len(self._sizes), graph)
+        try:
+            self._spool.writelines(pieces)
+        except OSError as error:
+            raise as_disk_error(error, "the items can't be put together") from error
+        self._sizes.append(sum(memoryview(piece).nbytes for piece in pieces))
+        self._count += len(graph.records)
+
+    def finish(self) -> Items:
+        """Return all of it."""
+        pieces = [items.table(self._sizes), self._body()]
+        return Items(self._count, self._chunksize, len(self._sizes), pieces, self._sender)
+
+    def _body(self) -> Buffer:
+        if sum(self._sizes) <= _IN_MEMORY:
+            self._spool.seek(0)
+            return self._spool.read()
+        self._spool.flush()
+        return memoryview(mmap.mmap(self._spool.fileno(), 0, access=mmap.ACCESS_READ))

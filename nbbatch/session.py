@@ -8,7 +8,6 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any, cast
 
 from nbbatch import config
@@ -28,14 +27,24 @@ from nbbatch.futures.watching.changes import first_facts
 from nbbatch.futures.watching.tracker import Observer
 from nbbatch.futures.watching.waiting import explained
 from nbbatch.futures.watching.watcher import Watcher
+from nbbatch.opening import open_backend
 from nbbatch.options import Options, kept, merge_defaults
-from nbbatch.sending import Items, Sender, Work, check_array
+from nbbatch.sending import Packing, Sender, Work, check_array
 from nbbatch.supply import Supply, starts_again
 from nbbatch.wire import attempts, keys, parts
 from nbbatch.wire.envelope import Part, job_key
 from nbbatch.worker.boot.bundle import bundle
 
-__all__ = ["Items", "Session", "Work", "attach", "configure", "current_session", "jobs"]
+__all__ = [
+    "Packing",
+    "Session",
+    "Work",
+    "attach",
+    "check_array",
+    "configure",
+    "current_session",
+    "jobs",
+]
 
 
 class Session:
@@ -49,7 +58,7 @@ class Session:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.backend = _backend(settings)
+        self.backend = open_backend(settings)
         # Nobody pays for a job on this machine.
         self._prices = {} if self.backend.name == "local" else settings.prices
         self._secret = config.secret(settings.home)
@@ -78,10 +87,9 @@ class Session:
         NbbatchError
             It was not started; nothing of it is left in the store.
         """
-        self.backend.runner.check(options)
-        launch, record = self._prepare(work, options)
+        sender = self.sender(options) if work.items is None else work.items.sender
+        launch, record = self._prepare(work, options, sender.job)
         key = self._job_key(record.id)
-        sender = Sender(self.backend.store, key, record.id, self._known)
         self._registry.write(record)
         try:
             self._send_worker()
@@ -96,7 +104,15 @@ class Session:
             self._undo(record, sender)
             raise
 
-    def spread(self, work: Work, options: Options) -> ArrayJob[Any]:
+    def sender(self, options: Options) -> Sender:
+        """Check the options of a job; mint its id, and return what writes its objects."""
+        self.backend.runner.check(options)
+        id_ = keys.new_job_id()
+        return Sender(self.backend.store, self._job_key(id_), id_, self._known)
+
+    def spread(
+        self, work: Work, options: Options, observer: Observer | None = None
+    ) -> ArrayJob[Any]:
         """Start an array job; without any item it has ended, and nothing is started.
 
         Raises
@@ -104,18 +120,18 @@ class Session:
         NbbatchError
             It was not started; nothing of it is left in the store.
         """
-        if work.items is not None:
-            check_array(work.items, options)
-        if work.items is not None and work.items.graphs:
-            return cast("ArrayJob[Any]", self.submit(work, options))
-        job = cast("ArrayJob[Any]", self._made(self._prepare(work, options)[1], b"", None))
+        assert work.items is not None
+        if work.items.children:
+            return cast("ArrayJob[Any]", self.submit(work, options, observer))
+        record = self._prepare(work, options, work.items.sender.job)[1]
+        job = cast("ArrayJob[Any]", self._made(record, b"", observer))
         job.finish()
         return job
 
     def plan(self, work: Work, options: Options) -> list[Call]:
         """Return the requests that `submit` would send, secrets masked; nothing is sent."""
         self.backend.runner.check(options)
-        launch, record = self._prepare(work, options)
+        launch, record = self._prepare(work, options, keys.new_job_id())
         described = parts.describe(self.backend.store, work.captured.parts())
         store = self.backend.store.url
         calls = [_put(store, keys.blob(part.digest), part) for part in described if part.blob]
@@ -172,10 +188,10 @@ class Session:
             "%batch jobs lists those there are",
         )
 
-    def _prepare(self, work: Work, options: Options) -> tuple[Launch, Record]:
+    def _prepare(self, work: Work, options: Options, id_: str) -> tuple[Launch, Record]:
         after = resolve(options.depends_on or (), self._registry, self.backend)
         record = Record(
-            id=keys.new_job_id(),
+            id=id_,
             name=work.spec.name,
             kind=work.spec.kind,
             place=self.backend.store.url,
@@ -192,7 +208,7 @@ class Session:
         if work.items is not None:
             found = work.items
             record = replace(record, items=found.count, chunksize=found.chunksize)
-            record = replace(record, children=len(found.graphs))
+            record = replace(record, children=found.children)
         return replace(self._launch(record, options), depends_on=after), record
 
     def _launch(self, record: Record, options: Options) -> Launch:
@@ -260,30 +276,6 @@ class Session:
 
 def _put(store: str, key: str, part: Part) -> Call:
     return Call("store", "put", {"key": f"{store}/{key}", "bytes": part.size})
-
-
-def _backend(settings: Settings) -> Backend:
-    # Only the chosen backend is loaded: boto3 costs half a second and many megabytes.
-    if settings.backend == "local":
-        from nbbatch.backends.local import local_backend
-
-        return local_backend(settings.home, secrets=partial(_read_secrets, settings))
-    from nbbatch.backends.aws import aws_backend
-
-    return aws_backend(
-        s3_root=settings.s3_root,
-        region=settings.region,
-        profile=settings.profile,
-        endpoint_url=settings.endpoint_url,
-        registry=settings.registry,
-        cache_dir=settings.home / "cache",
-    )
-
-
-def _read_secrets(settings: Settings, sources: Sequence[str]) -> Sequence[str]:
-    from nbbatch.backends.aws.secrets import read_values
-
-    return read_values(sources, settings.region, settings.profile)
 
 
 _arguments: dict[str, Any] = {}

@@ -50,6 +50,9 @@ class Launch:
         itself ends the code in time.
     children
         How many children an array job has; with less than two it is an ordinary job.
+    sheet
+        Which of the array jobs it is that the children of one job are spread over, from 1; 0
+        where they all are in one.
     """
 
     job_id: str
@@ -63,11 +66,13 @@ class Launch:
     before: int = 0
     leeway: int = 0
     children: int = 0
+    sheet: int = 0
 
     @property
     def unique(self) -> str:
-        """What no other launch is called: the job's id, and its first attempt if not 1."""
-        return f"{self.job_id}-{self.before + 1}" if self.before else self.job_id
+        """What no other launch is called: the job's id, its first attempt if not 1, its sheet."""
+        sheet = f"-sheet{self.sheet}" if self.sheet else ""
+        return f"{self.job_id}-{self.before + 1}{sheet}" if self.before else self.job_id + sheet
 
     @property
     def time_limit(self) -> int | None:
@@ -137,11 +142,16 @@ class Runner(Protocol):
     def target(self, options: Options) -> Target:
         """Return what is known, without asking for long, of the place where the code would run."""
 
+    def at_once(self, options: Options) -> int | None:
+        """Return how many such jobs can run at a time; None where nobody can tell."""
+
     def larger(self, options: Options) -> Options | None:
         """Return the options with twice the memory, or as much as there is; None if no more is."""
 
     def start(self, launch: Launch) -> str:
         """Start a job and return the backend's own id of it; never starts it twice.
+
+        An array may have any number of children. Its id with ``:INDEX`` behind it is a child's.
 
         Raises
         ------

@@ -6,7 +6,7 @@ import linecache
 import sys
 import warnings
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -23,9 +23,9 @@ __all__ = [
     "Scene",
     "capture_call",
     "capture_cell",
-    "capture_items",
     "capture_session",
-    "with_items",
+    "completed",
+    "dumped",
 ]
 
 
@@ -141,38 +141,6 @@ def capture_call(
     return _captured(items, vars(sys.modules["__main__"]), scene, ())
 
 
-def capture_items(portions: Iterable[Iterable[tuple[int, tuple[Any, ...]]]]) -> list[Graph]:
-    """Capture what the children of an array get: of each a graph of its items, named by index.
-
-    Raises
-    ------
-    NotPicklableError
-        An item does not pickle; the message names it, and the part at fault.
-    """
-    namespace = vars(sys.modules["__main__"])
-    return [
-        _dumped([(spec.ITEM, str(index), item) for index, item in portion], namespace, ())
-        for portion in portions
-    ]
-
-
-def with_items(captured: Captured, graphs: Sequence[Graph], scene: Scene) -> Captured:
-    """Return a captured call with what its items need besides: modules and sources."""
-    own = captured.graph
-    modules = dict(own.modules)
-    for each in graphs:
-        for module, value in each.modules.items():
-            modules.setdefault(module, f"item {value}")
-    whole = replace(
-        own,
-        modules=modules,
-        types=own.types.union(*(each.types for each in graphs)),
-        files=own.files.union(*(each.files for each in graphs)),
-        bytecode=own.bytecode or any(each.bytecode for each in graphs),
-    )
-    return _complete(whole, scene)
-
-
 def capture_session(namespace: Mapping[str, Any], scene: Scene) -> Captured:
     """Say which modules a notebook's variables are, or are made by; no value is captured."""
     found = Graph(memoryview(b""), [], [])
@@ -191,10 +159,11 @@ def capture_session(namespace: Mapping[str, Any], scene: Scene) -> Captured:
 def _captured(
     items: list[Item], namespace: Any, scene: Scene, optional: Container[str]
 ) -> Captured:
-    return _complete(_dumped(items, namespace, optional), scene)
+    return completed(dumped(items, namespace, optional), scene)
 
 
-def _complete(found: Graph, scene: Scene) -> Captured:
+def completed(found: Graph, scene: Scene) -> Captured:
+    """Add what a graph needs besides: local modules and sources."""
     modules = local_modules({*scene.imports, *found.modules}, search_dir=scene.directory)
     return Captured(
         graph=found,
@@ -217,7 +186,14 @@ def _wants(scene: Scene, found: Graph, modules: Sequence[LocalModule]) -> dict[s
     return {m: why for m, why in wants.items() if m.partition(".")[0] not in here}
 
 
-def _dumped(items: list[Item], namespace: Any, optional: Container[str]) -> Graph:
+def dumped(items: list[Item], namespace: Any, optional: Container[str] = ()) -> Graph:
+    """Pickle values as one graph, without those of `optional` that do not pickle.
+
+    Raises
+    ------
+    NotPicklableError
+        Another one does not.
+    """
     left = list(items)
     while True:
         try:

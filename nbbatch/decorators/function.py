@@ -13,6 +13,7 @@ from typing import (
     Dict,
     Generic,
     Iterable,
+    Literal,
     Optional,
     Tuple,
     TypeVar,
@@ -126,21 +127,33 @@ class BatchFunction(Generic[P, R]):
     def map(
         self: BatchFunction[P, Coroutine[Any, Any, T]],
         *iterables: Iterable[Any],
-        chunksize: int = 1,
+        chunksize: Union[int, Literal["auto"]] = "auto",
         **kwargs: Any,
     ) -> ArrayJob[T]: ...
     @overload
-    def map(self, *iterables: Iterable[Any], chunksize: int = 1, **kwargs: Any) -> ArrayJob[R]: ...
-    def map(self, *iterables: Iterable[Any], chunksize: int = 1, **kwargs: Any) -> ArrayJob[Any]:
+    def map(
+        self,
+        *iterables: Iterable[Any],
+        chunksize: Union[int, Literal["auto"]] = "auto",
+        **kwargs: Any,
+    ) -> ArrayJob[R]: ...
+    def map(
+        self,
+        *iterables: Iterable[Any],
+        chunksize: Union[int, Literal["auto"]] = "auto",
+        **kwargs: Any,
+    ) -> ArrayJob[Any]:
         """Call the function with each item, all in one array job; return the job at once.
 
         Parameters
         ----------
         iterables
             As for Python's own `map`: one for each positional argument, up to the shortest's end.
+            A generator is read once, and its items are not held.
         chunksize
-            How many items one child of the array works off, one after the other. An array has at
-            most 10,000 children; where an item takes less than a minute, give each several.
+            How many items one child of the array works off, one after the other. Left out, it is
+            one, and more where there are very many items. Time limit, memory and attempts are a
+            child's, as for a job.
         kwargs
             The same for all items; sent once.
 

@@ -20,7 +20,7 @@ def mapped(
     iterables: Sequence[Iterable[Any]],
     kwargs: Mapping[str, Any],
     options: Mapping[str, Any],
-    chunksize: int,
+    chunksize: Any,
 ) -> "ArrayJob[Any]":
     """Start an array job that calls `sent` with each item; in a job just call `function`."""
     if not iterables:
@@ -29,18 +29,23 @@ def mapped(
             "it takes an iterable for each positional argument",
             "f.map(xs), or f.map(xs, ys) for f(x, y)",
         )
-    if not isinstance(chunksize, int) or isinstance(chunksize, bool) or chunksize < 1:
-        raise OptionError(
-            f"chunksize = {chunksize!r} can't be used",
-            "it is how many items one child of the array gets, 1 or more",
-            "f.map(xs, chunksize=10)",
-        )
+    _check(chunksize)
     if in_job():
         done: Any = Done(function, zip(*iterables), kwargs)
         return done  # type: ignore[no-any-return]
     from nbbatch.calling import spread
 
     return spread(sent, iterables, kwargs, options, chunksize)
+
+
+def _check(chunksize: Any) -> None:
+    whole = isinstance(chunksize, int) and not isinstance(chunksize, bool)
+    if chunksize != "auto" and not (whole and chunksize >= 1):
+        raise OptionError(
+            f"chunksize = {chunksize!r} can't be used",
+            "it is how many items one child of the array gets, 1 or more",
+            "f.map(xs, chunksize=10), or leave it out",
+        )
 
 
 class Done(Future):  # type: ignore[type-arg]

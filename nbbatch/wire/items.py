@@ -29,26 +29,25 @@ class Portion(NamedTuple):
     buffers: Sequence[Buffer]
 
 
-def pack(
-    store: Store,
-    key: bytes,
-    job: str,
-    portions: Sequence[Portion],
-    known: "Set[str]",
-    sent: "Set[str]",
+def sealed(
+    store: Store, stamp: Stamp, portion: Portion, known: "Set[str]", sent: "Set[str]"
 ) -> List[Buffer]:
-    """Put the large buffers into the store and return the object's pieces; see `parts.pack`."""
-    table: List[bytes] = []
-    pieces: List[Buffer] = []
-    offset = _RANGE.size * len(portions)
-    for child, portion in enumerate(portions):
-        stamp = Stamp(key, spec.ITEMS, keys.owner(job, child))
-        sealed = parts.pack(store, stamp, portion.meta, portion.buffers, known, sent)
-        size = sum(memoryview(piece).nbytes for piece in sealed)
-        table.append(_RANGE.pack(offset, size))
-        pieces += sealed
+    """Put a child's large buffers into the store and return its object; see `parts.pack`."""
+    return parts.pack(store, stamp, portion.meta, portion.buffers, known, sent)
+
+
+def stamp(key: bytes, job: str, child: int) -> Stamp:
+    """Return with what the object of one child is sealed."""
+    return Stamp(key, spec.ITEMS, keys.owner(job, child))
+
+
+def table(sizes: Sequence[int]) -> bytes:
+    """Return what stands before the objects of all children, being of these sizes."""
+    offset, ranges = _RANGE.size * len(sizes), []
+    for size in sizes:
+        ranges.append(_RANGE.pack(offset, size))
         offset += size
-    return [b"".join(table), *pieces]
+    return b"".join(ranges)
 
 
 def read(store: ReadingStore, key: bytes, job: str, child: int) -> Envelope:

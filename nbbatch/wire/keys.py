@@ -63,6 +63,8 @@ ENV_MEMORY = "NBBATCH_MEMORY"
 
 #: How many children the job has, where it is an array of ours; each is a part of the job.
 ENV_CHILDREN = "NBBATCH_CHILDREN"
+#: The first of those that belong to the same array job of the backend; 0 without it.
+ENV_FIRST_CHILD = "NBBATCH_FIRST_CHILD"
 
 #: Set by AWS Batch, and by the local supervisor in its place.
 #: https://docs.aws.amazon.com/batch/latest/userguide/job_env_vars.html

@@ -23,7 +23,12 @@ def store(tmp_path: Path) -> DirectoryStore:
     large = bytes(2 << 20)
     portions = [Portion({"n": n}, [b"own %d" % n, large]) for n in range(3)]
     sent: set[str] = set()
-    found.put(keys.items(JOB), items.pack(found, KEY, JOB, portions, set(), sent))
+    made = [
+        items.sealed(found, items.stamp(KEY, JOB, child), portion, set(), sent)
+        for child, portion in enumerate(portions)
+    ]
+    sizes = [sum(len(piece) for piece in each) for each in made]
+    found.put(keys.items(JOB), [items.table(sizes), *(piece for each in made for piece in each)])
     assert len(sent) == 1
     return found
 

@@ -23,6 +23,7 @@
 `status`        Batch's description of a job as a `Status`
 `diagnosis`     why a job ended without an outcome
 `runner`        the runner on Batch
+`sheets`        arrays of more children than Batch takes in one job
 `setup/`        what `nbbatch setup` makes in an account
 ==============  =================================================================
 
@@ -75,13 +76,13 @@ def aws_backend(
     """
     # Here, for boto3 is slow to load and not everybody's.
     from nbbatch.backends.aws.clients import Clients
-    from nbbatch.backends.aws.runner import BatchRunner
+    from nbbatch.backends.aws.sheets import SheetRunner
     from nbbatch.backends.aws.store import S3ClientStore
     from nbbatch.backends.base import Backend
 
     clients = Clients(region, profile, endpoint_url)
     store = S3ClientStore(s3_root, clients)
-    runner = BatchRunner(clients, cache_dir, registry=registry)
+    runner = SheetRunner(clients, cache_dir, registry=registry)
 
     def examine(options: Options) -> Iterator[Finding]:
         # Seldom asked for, and as large as all the rest.

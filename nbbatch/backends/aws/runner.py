@@ -85,6 +85,10 @@ class BatchRunner:
         known = self._queues.known(options.queue)
         return images.target(options, self.image(options), known.processors if known else ())
 
+    def at_once(self, options: Options) -> int | None:
+        """Return nothing: what a queue has room for is known once it is asked for."""
+        return None
+
     def larger(self, options: Options) -> Options | None:
         """Double the memory; see `nbbatch.backends.base.Runner.larger`."""
         return memory.larger(options, self._queues.get(options.queue))

@@ -105,6 +105,10 @@ class LocalRunner:
         """Return the kernel's own environment, or ask the interpreter that is to run the job."""
         return environment(_executable(options))
 
+    def at_once(self, options: Options) -> int | None:
+        """Return how many fit; see `nbbatch.backends.base.Runner.at_once`."""
+        return machine.room(options, os.environ)
+
     def larger(self, options: Options) -> Options | None:
         """Double the memory; see `nbbatch.backends.base.Runner.larger`."""
         memory = min(options.memory * 2, machine.memory() or options.memory * 2)

@@ -45,7 +45,8 @@ def take_identity(environ: MutableMapping[str, str]) -> Identity:
     """Read the identity and take the key out of `environ`, where the user's code could print it."""
     nodes = _number(environ, keys.ENV_BATCH_NUM_NODES) or 1
     children = _number(environ, keys.ENV_CHILDREN)
-    child = _number(environ, keys.ENV_BATCH_ARRAY_INDEX) if children else None
+    first = _number(environ, keys.ENV_FIRST_CHILD)
+    child = first + _number(environ, keys.ENV_BATCH_ARRAY_INDEX) if children else None
     found = Identity(
         job=environ[keys.ENV_JOB],
         attempt=int(environ.get(keys.ENV_BEFORE) or 0)

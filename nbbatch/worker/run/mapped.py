@@ -63,9 +63,12 @@ def run(store: Store, identity: Identity, job: JobSpec, inputs: values.Inputs) -
 
 
 def _tell_apart(identity: Identity) -> None:
-    """Tell a job of one child what Batch tells the children of larger arrays."""
-    os.environ.setdefault(keys.ENV_BATCH_ARRAY_INDEX, str(identity.part))
-    os.environ.setdefault(keys.ENV_BATCH_ARRAY_SIZE, str(identity.children))
+    """Tell each its place among all, as Batch tells it among those of one array job.
+
+    A job of one child is told nothing by Batch, and of very many each belongs to one of several.
+    """
+    os.environ[keys.ENV_BATCH_ARRAY_INDEX] = str(identity.part)
+    os.environ[keys.ENV_BATCH_ARRAY_SIZE] = str(identity.children)
 
 
 def _items(
