@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 from nbbatch import config
-from nbbatch.backends.base import Backend, Call, Launch
+from nbbatch.backends.base import Call, Launch
 from nbbatch.config import Settings
 from nbbatch.errors import BackendError, NotFoundError
 from nbbatch.facts import JobFacts
