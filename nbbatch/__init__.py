@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from nbbatch.decorators import batch as batch
     from nbbatch.decorators import catch as catch
     from nbbatch.decorators import environment as environment
+    from nbbatch.decorators import gather as gather
     from nbbatch.decorators import parallel as parallel
     from nbbatch.decorators import pypi as pypi
     from nbbatch.decorators import resources as resources
@@ -40,6 +41,7 @@ __all__ = [
     "configure",
     "current",
     "environment",
+    "gather",
     "jobs",
     "monitor",
     "parallel",
@@ -62,6 +64,7 @@ _HOMES = {
     "configure": "nbbatch.session",
     "current": "nbbatch.inside",
     "environment": "nbbatch.decorators",
+    "gather": "nbbatch.decorators",
     "jobs": "nbbatch.session",
     "monitor": "nbbatch.monitoring",
     "parallel": "nbbatch.decorators",

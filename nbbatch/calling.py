@@ -15,7 +15,7 @@ from nbbatch.capture.items import Needs, capture_items
 from nbbatch.capture.values import Scene, capture_call
 from nbbatch.catching import settle
 from nbbatch.follow import Follower, Steps, fitting_emitter, follow
-from nbbatch.futures.array.chunks import Chunksize, chunked, length
+from nbbatch.futures.array.chunks import Chunksize, chunked
 from nbbatch.futures.array.job import ArrayJob
 from nbbatch.futures.job import Job
 from nbbatch.futures.watching.tracker import Observer
@@ -52,12 +52,20 @@ def submit(
 
 def spread(
     function: Callable[..., Any],
-    iterables: Sequence[Iterable[Any]],
+    arguments: Iterable[tuple[Any, ...]],
+    count: int | None,
     kwargs: Mapping[str, Any],
     options: Mapping[str, Any],
     chunksize: Chunksize,
 ) -> ArrayJob[Any]:
     """Start one array job that calls a function with each item, and return it.
+
+    Parameters
+    ----------
+    arguments
+        The positional ones of each call; read once, and not held.
+    count
+        How many calls there are, if that is known.
 
     Raises
     ------
@@ -71,10 +79,8 @@ def spread(
     check_array(merged)
     sender = session.sender(merged)
     captured = capture_call(function, (), kwargs, scene)
-    # What is zipped as `map` does it may end early, and be read but once.
-    every = enumerate(zip(*iterables, strict=False))
     at_once = session.backend.runner.at_once(merged)
-    size, portions = chunked(every, length(iterables), chunksize, at_once)
+    size, portions = chunked(enumerate(arguments), count, chunksize, at_once)
     needs = Needs()
     with Packing(sender, size) as packing:
         for graph in capture_items(portions, needs):

@@ -14,7 +14,7 @@ from nbbatch.capture.values import Captured, python_version
 from nbbatch.errors import BackendError, OptionError, as_disk_error
 from nbbatch.options import Options
 from nbbatch.wire import items, keys, parts, spec
-from nbbatch.wire.envelope import Stamp
+from nbbatch.wire.envelope import Envelope, Stamp, seal
 from nbbatch.wire.graph import Graph
 from nbbatch.wire.items import Portion
 from nbbatch.wire.spec import JobSpec
@@ -53,14 +53,25 @@ class Items:
 
 @dataclass(frozen=True)
 class Work:
-    """What is to run: a cell or a call, the values that it needs, and where it was written."""
+    """What is to run: a cell or a call, the values that it needs, and where it was written.
+
+    Attributes
+    ----------
+    say
+        Told which step is being taken, where one takes long before the job starts.
+    source
+        The input of another job, which is sent as it is but for its options.
+    retries
+        The id of the job of which items are tried again, and which items these are.
+    """
 
     spec: JobSpec
     captured: Captured
     notebook: str = ""
-    #: Told which step is being taken, where one takes long before the job starts.
     say: Any = None
     items: Items | None = None
+    source: Envelope | None = None
+    retries: tuple[str, str] = ("", "")
 
 
 def check_array(options: Options) -> None:
@@ -105,27 +116,16 @@ class Sender:
         """Write the items, if it is an array, then the sealed input."""
         if work.items is not None:
             self._store.put(keys.items(self.job), work.items.pieces)
-        captured = work.captured
-        buffers = captured.parts()
-        described = replace(
-            work.spec,
-            python=python_version(),
-            bytecode=captured.graph.bytecode,
-            attempts=options.retries + 1,
-            timeout=options.timeout,
-            pause=options.minutes_between_retries * 60,
-            retry_on=options.retry_on or (),
-            asked=options.asked(),
-            sources={**work.spec.sources, **captured.sources},
-            records=tuple(captured.graph.records),
-            modules=len(buffers) - 1 if captured.modules else None,
-            places=captured.places,
-            secrets=options.secrets or (),
-            allow_override=options.allow_override,
-            libraries=libraries,
-        )
         stamp = Stamp(self._key, spec.INPUT, self.job)
-        pieces = parts.pack(self._store, stamp, described.meta(), buffers, self._known, self.sent)
+        asked = _with_options(work.spec, options)
+        if work.source is not None:
+            found = work.source
+            inline = [found.inline(i) for i, part in enumerate(found.parts) if not part.blob]
+            pieces = seal(*stamp, asked.meta(), found.parts, inline)
+        else:
+            described = replace(_with_values(asked, work.captured), libraries=libraries)
+            meta, buffers = described.meta(), work.captured.parts()
+            pieces = parts.pack(self._store, stamp, meta, buffers, self._known, self.sent)
         self._store.put(keys.input_(self.job), pieces)
 
     def seal(self, child: int, graph: Graph) -> list[Buffer]:
@@ -141,6 +141,31 @@ class Sender:
         self._known -= self.sent
         blobs = map(keys.blob, self.sent)
         self._store.delete([keys.input_(self.job), keys.items(self.job), *blobs])
+
+
+def _with_options(job: JobSpec, options: Options) -> JobSpec:
+    return replace(
+        job,
+        attempts=options.retries + 1,
+        timeout=options.timeout,
+        pause=options.minutes_between_retries * 60,
+        retry_on=options.retry_on or (),
+        asked=options.asked(),
+        secrets=options.secrets or (),
+        allow_override=options.allow_override,
+    )
+
+
+def _with_values(job: JobSpec, captured: Captured) -> JobSpec:
+    return replace(
+        job,
+        python=python_version(),
+        bytecode=captured.graph.bytecode,
+        sources={**job.sources, **captured.sources},
+        records=tuple(captured.graph.records),
+        modules=len(captured.parts()) - 1 if captured.modules else None,
+        places=captured.places,
+    )
 
 
 class Packing:

@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, cast
 
 from nbbatch import config
@@ -16,6 +17,7 @@ from nbbatch.config import Settings
 from nbbatch.errors import BackendError, NotFoundError
 from nbbatch.facts import JobFacts
 from nbbatch.futures.array.job import ArrayJob
+from nbbatch.futures.array.taken import ranges
 from nbbatch.futures.array.tracker import tracker_of
 from nbbatch.futures.dependencies import resolve
 from nbbatch.futures.job import Job
@@ -29,6 +31,7 @@ from nbbatch.futures.watching.waiting import explained
 from nbbatch.futures.watching.watcher import Watcher
 from nbbatch.opening import open_backend
 from nbbatch.options import Options, kept, merge_defaults
+from nbbatch.retrying import Sent, retried, with_changes
 from nbbatch.sending import Packing, Sender, Work, check_array
 from nbbatch.supply import Supply, starts_again
 from nbbatch.wire import attempts, keys, parts
@@ -93,7 +96,7 @@ class Session:
         self._registry.write(record)
         try:
             self._send_worker()
-            libraries = self.supply.sent(work.captured, options, work.say)
+            libraries = {} if work.source else self.supply.sent(work.captured, options, work.say)
             sender.write(work, options, libraries)
             record = replace(record, batch_job_id=self.backend.runner.start(launch))
             # It runs: a full disk must not keep it from whoever started it.
@@ -202,13 +205,14 @@ class Session:
             print_exception=options.print_exception,
             nodes=options.nodes,
             notebook=work.notebook,
-            options=kept(options) if starts_again(work.captured, options) else {},
+            options=kept(options) if work.items or starts_again(work.captured, options) else {},
             directory=os.getcwd(),
         )
         if work.items is not None:
             found = work.items
             record = replace(record, items=found.count, chunksize=found.chunksize)
             record = replace(record, children=found.children)
+            record = replace(record, retries=work.retries[0], retried=work.retries[1])
         return replace(self._launch(record, options), depends_on=after), record
 
     def _launch(self, record: Record, options: Options) -> Launch:
@@ -271,7 +275,23 @@ class Session:
         if observer is not None:
             tracker.observe(observer)
         kind = ArrayJob if record.children is not None else Job
-        return kind(tracker, self.backend, self._watcher, key, record, self._registry)
+        job: Job[Any] = kind(tracker, self.backend, self._watcher, key, record, self._registry)
+        if isinstance(job, ArrayJob):
+            before = partial(self.attach, record.retries) if record.retries else None
+            job.can_retry(self._retry, cast("Any", before))
+        return job
+
+    def _retry(
+        self, job: ArrayJob[Any], items: Sequence[int], chunksize: Any, options: dict[str, Any]
+    ) -> ArrayJob[Any]:
+        """Start items of a job again that have failed, with other options where that is asked."""
+        asked = with_changes(job.record, self.options(options), options)
+        first, sender = job.first.record, self.sender(asked)
+        at_once = self.backend.runner.at_once(asked)
+        sent = Sent(self.backend.store, first, self._job_key(first.id))
+        work = retried(sent, items, sender, chunksize, at_once)
+        work = replace(work, retries=(job.id, ranges(items)))
+        return cast("ArrayJob[Any]", self.submit(work, asked))
 
 
 def _put(store: str, key: str, part: Part) -> Call:

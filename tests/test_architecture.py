@@ -33,6 +33,7 @@ BELOW = {
     "supply": {"backends", "capture", "errors", "facts", "futures", "libraries", "options", "wire"},
     "sending": {"backends", "capture", "errors", "options", "wire"},
     "opening": {"backends", "config"},
+    "retrying": {"backends", "capture", "errors", "futures", "options", "sending", "wire"},
     "session": {
         "backends",
         "config",
@@ -41,6 +42,7 @@ BELOW = {
         "futures",
         "opening",
         "options",
+        "retrying",
         "sending",
         "supply",
         "wire",

@@ -4,6 +4,8 @@
 `function`      `@batch`, and the function that it makes
 `stacking`      `@resources`, `@retry`, `@timeout`, `@catch`, ...
 `layers`        what several decorators say together
+`mapping`       `f.map`, and what it is inside a job
+`gathering`     `gather`
 `flyte`         `AWSBatchConfig`, the task configuration of Flyte's plugin
 ==============  =================================================================
 
@@ -13,6 +15,7 @@ submitted: this room travels with the worker, where decorated functions just run
 
 from nbbatch.decorators.flyte import AWSBatchConfig
 from nbbatch.decorators.function import BatchFunction, batch
+from nbbatch.decorators.gathering import gather
 from nbbatch.decorators.stacking import (
     catch,
     environment,
@@ -30,6 +33,7 @@ __all__ = [
     "batch",
     "catch",
     "environment",
+    "gather",
     "parallel",
     "pypi",
     "resources",

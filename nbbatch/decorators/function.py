@@ -23,7 +23,7 @@ from typing import (
 
 from nbbatch.decorators import layers
 from nbbatch.decorators.flyte import AWSBatchConfig, unfolded
-from nbbatch.decorators.mapping import mapped
+from nbbatch.decorators.mapping import Items, mapped, unpacked, zipped
 from nbbatch.errors import OptionError, UsageError, describe_type
 from nbbatch.inside import in_job
 
@@ -162,8 +162,36 @@ class BatchFunction(Generic[P, R]):
         ArrayJob
             A future and a sequence: iterate over it for the values in order, as they come.
         """
-        sent, options = self._sent(), self._options
-        return mapped(self._function, sent, iterables, kwargs, options, chunksize)
+        return self._mapped(zipped(iterables), kwargs, chunksize)
+
+    @overload
+    def starmap(
+        self: BatchFunction[P, Coroutine[Any, Any, T]],
+        iterable: Iterable[Iterable[Any]],
+        *,
+        chunksize: Union[int, Literal["auto"]] = "auto",
+        **kwargs: Any,
+    ) -> ArrayJob[T]: ...
+    @overload
+    def starmap(
+        self,
+        iterable: Iterable[Iterable[Any]],
+        *,
+        chunksize: Union[int, Literal["auto"]] = "auto",
+        **kwargs: Any,
+    ) -> ArrayJob[R]: ...
+    def starmap(
+        self,
+        iterable: Iterable[Iterable[Any]],
+        *,
+        chunksize: Union[int, Literal["auto"]] = "auto",
+        **kwargs: Any,
+    ) -> ArrayJob[Any]:
+        """Call the function with each item's parts as its arguments; otherwise as `map`."""
+        return self._mapped(unpacked(iterable), kwargs, chunksize)
+
+    def _mapped(self, items: Items, kwargs: Dict[str, Any], chunksize: Any) -> ArrayJob[Any]:
+        return mapped(self._function, self._sent(), items, kwargs, self._options, chunksize)
 
     def _sent(self) -> Callable[..., Any]:
         """Return what travels: that of a module by its name, since the module travels too."""

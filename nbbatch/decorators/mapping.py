@@ -3,7 +3,19 @@
 from __future__ import annotations
 
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Iterator, Mapping, Sequence
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Callable,
+    Dict,
+    Iterable,
+    Iterator,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Tuple,
+)
 
 from nbbatch.errors import OptionError, UsageError
 from nbbatch.inside import in_job
@@ -11,31 +23,70 @@ from nbbatch.inside import in_job
 if TYPE_CHECKING:
     from nbbatch.futures import ArrayJob
 
-__all__ = ["Done", "mapped"]
+__all__ = ["Done", "mapped", "unpacked", "zipped"]
 
 
 def mapped(
     function: Callable[..., Any],
     sent: Callable[..., Any],
-    iterables: Sequence[Iterable[Any]],
+    items: "Items",
     kwargs: Mapping[str, Any],
     options: Mapping[str, Any],
     chunksize: Any,
 ) -> "ArrayJob[Any]":
     """Start an array job that calls `sent` with each item; in a job just call `function`."""
+    _check(chunksize)
+    if in_job():
+        done: Any = Done(function, items.arguments, kwargs)
+        return done  # type: ignore[no-any-return]
+    from nbbatch.calling import spread
+
+    return spread(sent, items.arguments, items.known, kwargs, options, chunksize)
+
+
+class Items(NamedTuple):
+    """The positional arguments of each call, as they come, and how many there are if known."""
+
+    arguments: Iterable[Tuple[Any, ...]]
+    known: Optional[int]
+
+
+def zipped(iterables: Sequence[Iterable[Any]]) -> Items:
+    """Take an iterable for each argument, up to the shortest's end, as Python's `map` does."""
     if not iterables:
         raise UsageError(
             "map was given nothing to map over",
             "it takes an iterable for each positional argument",
             "f.map(xs), or f.map(xs, ys) for f(x, y)",
         )
-    _check(chunksize)
-    if in_job():
-        done: Any = Done(function, zip(*iterables), kwargs)
-        return done  # type: ignore[no-any-return]
-    from nbbatch.calling import spread
+    counts = [_length(each) for each in iterables]
+    known = [count for count in counts if count is not None]
+    return Items(zip(*iterables), min(known) if len(known) == len(counts) else None)
 
-    return spread(sent, iterables, kwargs, options, chunksize)
+
+def unpacked(tuples: Iterable[Iterable[Any]]) -> Items:
+    """Take all arguments of a call together, as `itertools.starmap` does."""
+    return Items(_unpacked(tuples), _length(tuples))
+
+
+def _length(iterable: Iterable[Any]) -> Optional[int]:
+    try:
+        return len(iterable)  # type: ignore[arg-type]
+    # A generator.
+    except TypeError:
+        return None
+
+
+def _unpacked(tuples: Iterable[Iterable[Any]]) -> Iterator[Tuple[Any, ...]]:
+    for index, each in enumerate(tuples):
+        try:
+            yield tuple(each)
+        except TypeError:
+            raise UsageError(
+                f"item {index} can't be unpacked",
+                f"starmap takes the arguments of each call together, and that one is {each!r:.80}",
+                "f.starmap([(1, 2), (3, 4)]), or f.map(xs) for single arguments",
+            ) from None
 
 
 def _check(chunksize: Any) -> None:
@@ -92,6 +143,12 @@ class Done(Future):  # type: ignore[type-arg]
                 yield self._errors[index]
             else:
                 yield self._item(index)
+
+    def as_completed(
+        self, timeout: Any = None, *, return_exceptions: bool = False
+    ) -> Iterator[Tuple[int, Any]]:
+        """Yield index and value, in order: that is how they came."""
+        return enumerate(self.results(return_exceptions=return_exceptions))
 
     def errors(self) -> Dict[int, BaseException]:
         """Return what was raised, by index."""

@@ -87,6 +87,11 @@ class Job(Future, Generic[R]):  # type: ignore[type-arg]
         return self.facts.batch_job_id
 
     @property
+    def record(self) -> Record:
+        """What is noted of the job on this machine."""
+        return self._record
+
+    @property
     def kind(self) -> str:
         """``"cell"`` or ``"call"``."""
         return self._record.kind

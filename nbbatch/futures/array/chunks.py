@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, Literal
 
-__all__ = ["Chunksize", "chunked", "length"]
+__all__ = ["Chunksize", "chunked"]
 
 #: Items of a child; ``"auto"`` is one, and more where there are very many items.
 Chunksize = int | Literal["auto"]
@@ -19,15 +19,6 @@ _MANY = 1000
 _UNKNOWN = 100
 
 Items = Iterator[tuple[int, Any]]
-
-
-def length(iterables: Sequence[Iterable[Any]]) -> int | None:
-    """Return how many items there are, up to the shortest's end; None where that is not known."""
-    try:
-        return min(len(each) for each in iterables)  # type: ignore[arg-type]
-    # One of them is a generator.
-    except TypeError:
-        return None
 
 
 def chunked(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import time
-from collections.abc import Iterator
-from typing import Any, TypeVar, overload
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Literal, Protocol, TypeVar, overload
 
 from nbbatch.backends.base import Backend
 from nbbatch.errors import JobCancelledError
 from nbbatch.facts import Children
 from nbbatch.futures.array.printed import Printed
+from nbbatch.futures.array.results import Completed, Results
 from nbbatch.futures.array.taken import Taken
 from nbbatch.futures.array.tracker import ArrayTracker
 from nbbatch.futures.job import Job
@@ -27,6 +29,15 @@ R = TypeVar("R")
 _STEP = 0.05
 
 
+class Retry(Protocol[R]):
+    """Starts items of a job again."""
+
+    def __call__(
+        self, job: ArrayJob[R], items: Sequence[int], chunksize: Any, options: dict[str, Any]
+    ) -> ArrayJob[R]:
+        """Return the job that does it."""
+
+
 class ArrayJob(Job[list[R]]):
     """A function that is mapped over items, by one array job: a future and a sequence.
 
@@ -35,7 +46,9 @@ class ArrayJob(Job[list[R]]):
         job = f.map(range(1000))
         for value in job: ...      # in order, as they come
         job[17]                    # waits for that one alone
+        for index, value in job.as_completed(): ...
         job.errors()               # {index: exception} of those that have failed so far
+        job.retry_failed()         # the same items, of which those are tried again
         job.result()               # all values in a list, or the first exception
 
     An item that failed raises its exception when its result is taken; the others' results are
@@ -54,12 +67,14 @@ class ArrayJob(Job[list[R]]):
         assert isinstance(tracker, ArrayTracker)
         super().__init__(tracker, backend, watcher, key, record, registry)
         self._array = tracker
-        self._taken = Taken(backend.store, tracker)
+        self._taken = Taken(backend.store, tracker, record.retried)
+        self._retry: Retry[R] | None = None
+        self._before: Callable[[], ArrayJob[R]] | None = None
 
     def __repr__(self) -> str:
         children = self.children
         word = self.facts.outcome or f"{children.done:,} of {children.size:,} done"
-        about = f"{self.name}: {len(self):,} items, {word}, on {self.facts.backend}"
+        about = f"{self.name}: {self.children.items:,} items, {word}, on {self.facts.backend}"
         return f"<ArrayJob {self.id} {about}>"
 
     @property
@@ -68,8 +83,29 @@ class ArrayJob(Job[list[R]]):
         return self.facts.children or Children(0, 0)
 
     def __len__(self) -> int:
-        """How many items there are."""
-        return self.children.items
+        """How many items there are; of `retry_failed`, those that it leaves alone too."""
+        before = self.before
+        return self.children.items if before is None else len(before)
+
+    @functools.cached_property
+    def before(self) -> ArrayJob[R] | None:
+        """The job of which this one tries items again; None of any other."""
+        return None if self._before is None else self._before()
+
+    @property
+    def first(self) -> ArrayJob[R]:
+        """The job that has the items first: itself, unless it tries another's again."""
+        return self if self.before is None else self.before.first
+
+    @functools.cached_property
+    def _own(self) -> dict[int, int] | None:
+        """The indexes of the items that are tried again, to their places; None for all items."""
+        names = self._taken.names
+        return None if names is None else {name: place for place, name in enumerate(names)}
+
+    def can_retry(self, retry: Retry[R], before: Callable[[], ArrayJob[R]] | None) -> None:
+        """Take what starts items again, and, where this job does so, whose items they were."""
+        self._retry, self._before = retry, before
 
     def __bool__(self) -> bool:
         """Be true, as every job is, even without items."""
@@ -112,16 +148,53 @@ class ArrayJob(Job[list[R]]):
         BaseException
             What the function raised; whoever goes on with `next` gets the following items.
         """
-        return _Results(self, timeout, return_exceptions=return_exceptions)
+        return Results(self, timeout, return_exceptions=return_exceptions)
+
+    def as_completed(
+        self, timeout: float | None = None, *, return_exceptions: bool = False
+    ) -> Iterator[tuple[int, R]]:
+        """Yield index and value of each item, in the order in which they come.
+
+        Parameters and exceptions are those of `results`.
+        """
+        return Completed(self, timeout, return_exceptions=return_exceptions)
+
+    def retry_failed(
+        self, *, chunksize: int | Literal["auto"] = "auto", **options: Any
+    ) -> ArrayJob[R]:
+        """Start the items again that have failed so far, and return the job that does it.
+
+        It is as long as this one, and what had succeeded is in it too: in its results the failed
+        items alone are new. Without any, this job itself is returned.
+
+        Parameters
+        ----------
+        chunksize
+            How many items one child gets; see `map`.
+        options
+            What is to be different, for example ``memory=32000``.
+
+        Raises
+        ------
+        NbbatchError
+            They were not started; what they need is gone, or was altered.
+        """
+        failed = sorted(self.errors())
+        if not failed:
+            return self
+        assert self._retry is not None
+        return self._retry(self, failed, chunksize, options)
 
     def errors(self) -> dict[int, BaseException]:
         """Return what the items raised that have failed so far, by index; fetches each of them."""
-        found = {}
+        before, own = self.before, self._own
+        found = {} if before is None or own is None else before.errors()
+        found = {index: error for index, error in found.items() if own and index not in own}
         for child in self._array.roster.failed():
-            for index, (_, error) in self._taken.of_child(child).items():
+            for place, (_, error) in self._taken.of_child(child).items():
                 if error is not None:
-                    found[index] = error
-        return found
+                    found[self._taken.name(place)] = error
+        return dict(sorted(found.items()))
 
     def result(self, timeout: float | None = None) -> list[R]:
         """Return all values, in order; see `Job.result`."""
@@ -138,7 +211,12 @@ class ArrayJob(Job[list[R]]):
         TimeoutError
             It is not by the time `deadline` (of `time.monotonic`).
         """
-        child = self._taken.child_of(index)
+        place = self._place(index)
+        if place is None:
+            assert self.before is not None
+            self.before.await_item(index, deadline)
+            return
+        child = self._taken.child_of(place)
         while not self._array.roster.is_over(child):
             left = _STEP if deadline is None else deadline - time.monotonic()
             if left <= 0 and not self.done():
@@ -148,13 +226,30 @@ class ArrayJob(Job[list[R]]):
 
     def item(self, index: int) -> R:
         """Return the value of an item that was waited for, or raise why there is none."""
+        place = self._place(index)
+        if place is None:
+            assert self.before is not None
+            return self.before.item(index)
         if self._tracker.failure is not None:
             raise self._tracker.failure
-        value, error = self._taken.item(index)
+        value, error = self._taken.item(place)
         if error is not None and (isinstance(error, JobCancelledError) or self.catch is None):
             raise error
         found: R = value
         return found
+
+    def ended(self) -> Iterator[int]:
+        """Yield the items of which it is known what became of them."""
+        before, own = self.before, self._own
+        if before is not None and own is not None:
+            yield from (index for index in before.ended() if index not in own)
+        roster, every = self._array.roster, self.done()
+        for child in range(roster.size) if every else roster.ended_children():
+            yield from map(self._taken.name, self._taken.items_of(child))
+
+    def _place(self, index: int) -> int | None:
+        """Return an item's place among this job's own; None where it is another job's."""
+        return index if self._own is None else self._own.get(index)
 
     def _value(self, index: int) -> R:
         self.await_item(index)
@@ -190,30 +285,3 @@ class ArrayJob(Job[list[R]]):
     def _child_log(self, child: int) -> Iterator[str]:
         id_ = self.batch_job_id
         return self._backend.runner.log(f"{id_}:{child}" if self.children.size > 1 else id_)
-
-
-class _Results(Iterator[R]):
-    """The values of an array, one after the other; an exception does not end it."""
-
-    def __init__(self, job: ArrayJob[R], timeout: float | None, *, return_exceptions: bool) -> None:
-        self._job = job
-        self._deadline = None if timeout is None else time.monotonic() + timeout
-        self._return_exceptions = return_exceptions
-        self._next = 0
-
-    def __iter__(self) -> _Results[R]:
-        return self
-
-    def __next__(self) -> R:
-        index = self._next
-        if index >= len(self._job):
-            raise StopIteration
-        self._job.await_item(index, self._deadline)
-        self._next += 1
-        try:
-            return self._job.item(index)
-        except Exception as error:
-            if not self._return_exceptions:
-                raise
-            # Whoever asks for that takes exceptions for values.
-            return error  # type: ignore[return-value]

@@ -118,6 +118,11 @@ class Roster:
         ended = self.ended.get(child)
         return child in self._lost or (ended is not None and ended.final)
 
+    def ended_children(self) -> list[int]:
+        """Return the children that have ended."""
+        own = [child for child, ended in self.ended.items() if ended.final]
+        return [*own, *(self._lost - self.ended.keys())]
+
     def unheard(self) -> list[int]:
         """Return the children that have not ended as far as their own objects tell."""
         return [child for child in range(self.size) if not self.is_over(child)]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from array import array
+from collections.abc import Iterable
 from typing import Any
 
 from nbbatch.backends.base import ClientStore
@@ -23,17 +25,33 @@ class Taken:
     """The items of an array whose children have ended.
 
     The last child that was read is kept: whoever takes one item after the other reads each once.
+
+    Parameters
+    ----------
+    names
+        The indexes of the items in the job that they are of, where that is another one; see
+        `ranges`.
+
+    Attributes
+    ----------
+    names
+        The same, one for each item; None where they are numbered as they come.
     """
 
-    def __init__(self, store: ClientStore, tracker: ArrayTracker) -> None:
+    def __init__(self, store: ClientStore, tracker: ArrayTracker, names: str = "") -> None:
         self._store = store
         self._tracker = tracker
         self._lock = threading.Lock()
         self._last: tuple[int, dict[int, Item]] = (-1, {})
+        self.names = numbers(names) if names else None
 
     @property
     def _shape(self) -> Children:
         return self._tracker.facts.children or Children(0, 0)
+
+    def name(self, index: int) -> int:
+        """Return the index of an item in the job that it is of."""
+        return index if self.names is None else self.names[index]
 
     def child_of(self, index: int) -> int:
         """Return the child that an item goes to."""
@@ -43,6 +61,10 @@ class Taken:
         """Return the items that a child gets."""
         first = child * self._shape.chunksize
         return range(first, min(first + self._shape.chunksize, self._shape.items))
+
+    @property
+    def _of(self) -> str:
+        return f" of {self._shape.items}" if self.names is None else ""
 
     def item(self, index: int) -> Item:
         """Return what became of an item."""
@@ -65,7 +87,10 @@ class Taken:
         # It is gone, or was altered: nothing of it has been unpickled.
         except NbbatchError as error:
             return dict.fromkeys(indexes, (None, error))
-        return {index: found.get(index) or (None, lost or _nothing(index)) for index in indexes}
+        return {
+            index: found.get(index) or (None, lost or _nothing(self.name(index)))
+            for index in indexes
+        }
 
     def _lost(self, child: int, strand: Strand) -> NbbatchError | None:
         """Return why a child has no values, if it has none."""
@@ -101,7 +126,7 @@ class Taken:
                 objects.setdefault(item, {})[int(number)] = record.value
         for index, failures in outcome.items:
             errors[index] = rebuild(failures, objects.get(str(index), {}), where)
-            add_note(errors[index], f"raised for item {index} of {self._shape.items}")
+            add_note(errors[index], f"raised for item {self.name(index)}{self._of}")
         if outcome.status == spec.ERROR and not outcome.items:
             # The child as a whole has failed: it was ended in the middle of an item.
             error = rebuild(outcome.failures, objects.get("", {}), where)
@@ -127,3 +152,23 @@ def _nothing(index: int) -> NbbatchError:
         "what its child has left says nothing about it",
         "run it again",
     )
+
+
+def ranges(numbers: Iterable[int]) -> str:
+    """Write numbers that rise, ``3,7-9``, as `numbers` reads them."""
+    found: list[list[int]] = []
+    for number in numbers:
+        if found and found[-1][1] == number - 1:
+            found[-1][1] = number
+        else:
+            found.append([number, number])
+    return ",".join(f"{a}" if a == b else f"{a}-{b}" for a, b in found)
+
+
+def numbers(text: str) -> array[int]:
+    """Read what `ranges` wrote."""
+    found = array("Q")
+    for each in text.split(","):
+        first, _, last = each.partition("-")
+        found.extend(range(int(first), int(last or first) + 1))
+    return found

@@ -45,6 +45,8 @@ class Record:
         How many children an array has; None of any other job.
     items, chunksize
         How many items it is mapped over, and how many of them a child gets.
+    retries, retried
+        The job of which it tries items again, and which items these are (`array.taken.ranges`).
     """
 
     id: str
@@ -69,6 +71,8 @@ class Record:
     children: int | None = None
     items: int = 0
     chunksize: int = 1
+    retries: str = ""
+    retried: str = ""
 
     def past(self) -> tuple[Stay, ...]:
         """Return the states of a job that has ended."""
