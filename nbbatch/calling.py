@@ -7,6 +7,7 @@ import inspect
 import linecache
 import re
 import sys
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 from nbbatch.capture.items import Needs, capture_items
 from nbbatch.capture.values import Scene, capture_call
 from nbbatch.catching import settle
-from nbbatch.follow import Follower, Steps, fitting_emitter, follow
+from nbbatch.follow import Follower, Steps, fitting_emitter, follow, show_detached
 from nbbatch.futures.array.chunks import Chunksize, chunked
 from nbbatch.futures.array.job import ArrayJob
 from nbbatch.futures.job import Job
@@ -86,8 +87,26 @@ def spread(
         for graph in capture_items(portions, needs):
             packing.add(graph)
         captured = needs.added_to(captured, scene)
-        work = Work(JobSpec("map", name), captured, notebook(), items=packing.finish())
-        return session.spread(work, merged)
+        say = Steps() if _watched() else None
+        work = Work(JobSpec("map", name), captured, notebook(), say, packing.finish())
+        job = session.spread(work, merged)
+    if _watched() and len(job):
+        job.show = _show
+        _show(job)
+    return job
+
+
+def _watched() -> bool:
+    """Tell whether there is a cell that runs, below which an array's card can be."""
+    here = threading.current_thread() is threading.main_thread()
+    return here and fitting_emitter().takes_text
+
+
+def _show(job: ArrayJob[Any]) -> None:
+    """Put an array's card below the cell: a progress bar, the children, what they say."""
+    follower = Follower()
+    job.observe(follower)
+    show_detached(job, follower)
 
 
 def call(

@@ -68,6 +68,8 @@ class ArrayJob(Job[list[R]]):
         super().__init__(tracker, backend, watcher, key, record, registry)
         self._array = tracker
         self._taken = Taken(backend.store, tracker, record.retried)
+        #: Shows an array to the person who started this one, where there is a place for it.
+        self.show: Callable[[ArrayJob[R]], None] | None = None
         self._retry: Retry[R] | None = None
         self._before: Callable[[], ArrayJob[R]] | None = None
 
@@ -183,7 +185,11 @@ class ArrayJob(Job[list[R]]):
         if not failed:
             return self
         assert self._retry is not None
-        return self._retry(self, failed, chunksize, options)
+        job = self._retry(self, failed, chunksize, options)
+        if self.show is not None:
+            job.show = self.show
+            self.show(job)
+        return job
 
     def errors(self) -> dict[int, BaseException]:
         """Return what the items raised that have failed so far, by index; fetches each of them."""
