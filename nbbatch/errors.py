@@ -27,6 +27,7 @@ Every error has three parts: what failed and where, the cause, and what to type 
         ├── RemoteError           the code raised, and its exception can't be rebuilt here
         ├── JobCancelledError     cancelled here or there
         └── JobLostError          it died and could not say why itself
+            ├── UpstreamError         another job has failed whose result it needs
             ├── OutOfMemoryError      killed for its memory
             ├── JobTimeoutError       ran longer than its timeout
             ├── SpotReclaimedError    the instance was taken away
@@ -72,6 +73,7 @@ __all__ = [
     "StorageFullError",
     "ThrottledError",
     "UnreachableError",
+    "UpstreamError",
     "UsageError",
     "WireError",
 ]
@@ -211,6 +213,10 @@ class JobCancelledError(JobError, CancelledError):
 
 class JobLostError(JobError):
     """The job died and left no outcome; the message is the diagnosis."""
+
+
+class UpstreamError(JobLostError):
+    """Another job has failed, or left nothing, whose result the job needs."""
 
 
 class OutOfMemoryError(JobLostError):

@@ -19,7 +19,7 @@ from nbbatch.facts import JobFacts
 from nbbatch.futures.array.job import ArrayJob
 from nbbatch.futures.array.taken import ranges
 from nbbatch.futures.array.tracker import tracker_of
-from nbbatch.futures.dependencies import resolve
+from nbbatch.futures.chains import Chain, Chains
 from nbbatch.futures.job import Job
 from nbbatch.futures.records.noting import facts_of
 from nbbatch.futures.records.registry import Record, Registry
@@ -69,6 +69,7 @@ class Session:
         self._watcher = Watcher(self.backend)
         self.supply = Supply(settings.home, self.backend, self._secret)
         self._again = Again(self.backend, self._registry, self._relaunch, self.supply.renew)
+        self._chains = Chains(self.backend, self._registry, self._job_key)
         self._known: set[str] = set()
         self._worker = ""
 
@@ -91,8 +92,9 @@ class Session:
             It was not started; nothing of it is left in the store.
         """
         sender = self.sender(options) if work.items is None else work.items.sender
-        launch, record = self._prepare(work, options, sender.job)
+        launch, record, chain = self._prepare(work, options, sender.job)
         key = self._job_key(record.id)
+        work = replace(work, spec=replace(work.spec, upstreams=chain.described(key)))
         self._registry.write(record)
         try:
             self._send_worker()
@@ -134,7 +136,7 @@ class Session:
     def plan(self, work: Work, options: Options) -> list[Call]:
         """Return the requests that `submit` would send, secrets masked; nothing is sent."""
         self.backend.runner.check(options)
-        launch, record = self._prepare(work, options, keys.new_job_id())
+        launch, record, _ = self._prepare(work, options, keys.new_job_id())
         described = parts.describe(self.backend.store, work.captured.parts())
         store = self.backend.store.url
         calls = [_put(store, keys.blob(part.digest), part) for part in described if part.blob]
@@ -191,8 +193,8 @@ class Session:
             "%batch jobs lists those there are",
         )
 
-    def _prepare(self, work: Work, options: Options, id_: str) -> tuple[Launch, Record]:
-        after = resolve(options.depends_on or (), self._registry, self.backend)
+    def _prepare(self, work: Work, options: Options, id_: str) -> tuple[Launch, Record, Chain]:
+        chain = self._chains.needed(work.captured.graph.upstreams, options.depends_on or ())
         record = Record(
             id=id_,
             name=work.spec.name,
@@ -207,13 +209,14 @@ class Session:
             notebook=work.notebook,
             options=kept(options) if work.items or starts_again(work.captured, options) else {},
             directory=os.getcwd(),
+            depends_on=chain.jobs,
         )
         if work.items is not None:
             found = work.items
             record = replace(record, items=found.count, chunksize=found.chunksize)
             record = replace(record, children=found.children)
             record = replace(record, retries=work.retries[0], retried=work.retries[1])
-        return replace(self._launch(record, options), depends_on=after), record
+        return replace(self._launch(record, options), depends_on=chain.after), record, chain
 
     def _launch(self, record: Record, options: Options) -> Launch:
         worker = bundle()[1]
@@ -266,7 +269,7 @@ class Session:
 
     def _job(self, record: Record, key: bytes, observer: Observer | None) -> Job[Any]:
         job = self._made(record, key, observer)
-        job.watch(self._again)
+        job.watch(self._again, self._chains)
         return job
 
     def _made(self, record: Record, key: bytes, observer: Observer | None) -> Job[Any]:

@@ -22,6 +22,7 @@ class Needs:
     types: set[str] = field(default_factory=set)
     files: set[str] = field(default_factory=set)
     bytecode: bool = False
+    upstreams: dict[str, Any] = field(default_factory=dict)
 
     def add(self, found: Graph) -> None:
         """Take what the items of one graph need."""
@@ -30,6 +31,7 @@ class Needs:
         self.types |= found.types
         self.files |= found.files
         self.bytecode |= found.bytecode
+        self.upstreams |= found.upstreams
 
     def added_to(self, captured: Captured, scene: Scene) -> Captured:
         """Return a captured call with what its items need: modules and sources too."""
@@ -40,6 +42,7 @@ class Needs:
             types=own.types | self.types,
             files=own.files | self.files,
             bytecode=own.bytecode or self.bytecode,
+            upstreams=own.upstreams | self.upstreams,
         )
         return completed(whole, scene)
 

@@ -9,8 +9,10 @@ from nbbatch.errors import OptionError
 from nbbatch.futures.records.registry import Record, Registry
 
 
-def resolve(wanted: Iterable[str], registry: Registry, backend: Backend) -> tuple[str, ...]:
+def resolve(wanted: Iterable[str], registry: Registry, backend: Backend) -> dict[str, str]:
     """Return the backend's ids of jobs given by id or name, or by the backend's own id.
+
+    Each by the job's own id, or by the backend's where that is all that is known of it.
 
     Those that are known to have succeeded are left out: nobody has to wait for them.
 
@@ -19,21 +21,21 @@ def resolve(wanted: Iterable[str], registry: Registry, backend: Backend) -> tupl
     OptionError
         There is no such job, or it has failed.
     """
-    found: list[str] = []
+    found: dict[str, str] = {}
     for word in wanted:
         record = registry.find(word, backend.store.url)
         if record is None:
-            found.append(_own(word, backend))
+            found[word] = _own(word, backend)
         elif record.outcome in ("", "ok"):
             _check_started(word, record)
-            found += [] if record.outcome else [record.batch_job_id]
+            found |= {} if record.outcome else {record.id: record.batch_job_id}
         else:
             raise _refused(
                 word,
                 f"it has ended without success ({record.outcome}): {record.message}",
                 "run that job again, and depend on the new one",
             )
-    return tuple(dict.fromkeys(found))
+    return found
 
 
 def _own(word: str, backend: Backend) -> str:

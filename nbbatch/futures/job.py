@@ -7,11 +7,12 @@ import functools
 import threading
 from collections.abc import Generator, Iterator
 from concurrent.futures import Future
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from nbbatch.backends.base import Backend
 from nbbatch.errors import JobCancelledError, NbbatchError
-from nbbatch.facts import JobFacts, State
+from nbbatch.facts import State
+from nbbatch.futures.described import Described
 from nbbatch.futures.records.noting import finished, noted
 from nbbatch.futures.records.registry import Record, Registry
 from nbbatch.futures.returning.ending import Ending, find_ending
@@ -24,12 +25,15 @@ from nbbatch.futures.watching.tracker import Observer, Tracker
 from nbbatch.futures.watching.watcher import Watcher
 from nbbatch.wire.checkpoints import Owner
 
+if TYPE_CHECKING:
+    from nbbatch.futures.chains import Chains
+
 __all__ = ["Job"]
 
 R = TypeVar("R")
 
 
-class Job(Future, Generic[R]):  # type: ignore[type-arg]
+class Job(Described, Future, Generic[R]):  # type: ignore[type-arg]
     """One job: a future whose value is unpickled in the thread that first asks for it.
 
     A cell's value is a dict of its variables; a function's is what it returned. A multi-node
@@ -53,6 +57,7 @@ class Job(Future, Generic[R]):  # type: ignore[type-arg]
         self._record = record
         self._registry = registry
         self._again: Again | None = None
+        self._chains: Chains | None = None
         self._returned = Returned(backend.store, tracker, cell=record.kind == "cell")
         self._ending: Ending | None = None
 
@@ -62,59 +67,9 @@ class Job(Future, Generic[R]):  # type: ignore[type-arg]
         return f"<Job {facts.id} {facts.name}: {word}, on {facts.backend}>"
 
     @property
-    def facts(self) -> JobFacts:
-        """All that is known about the job now."""
-        return self._tracker.facts
-
-    @property
-    def id(self) -> str:
-        """The job's id, minted by nbbatch."""
-        return self.facts.id
-
-    @property
-    def name(self) -> str:
-        """The job's name."""
-        return self.facts.name
-
-    @property
-    def state(self) -> str:
-        """The state, as AWS Batch names it."""
-        return str(self.facts.state)
-
-    @property
-    def batch_job_id(self) -> str:
-        """The backend's own id of the job."""
-        return self.facts.batch_job_id
-
-    @property
-    def record(self) -> Record:
-        """What is noted of the job on this machine."""
-        return self._record
-
-    @property
-    def kind(self) -> str:
-        """``"cell"`` or ``"call"``."""
-        return self._record.kind
-
-    @property
-    def catch(self) -> str | None:
-        """The variable that what goes wrong is bound to; ``""`` for none, None to raise it."""
-        return self._record.catch
-
-    @property
-    def print_exception(self) -> bool:
-        """Whether what is caught is shown."""
-        return self._record.print_exception
-
-    @property
     def caught(self) -> BaseException | None:
         """What went wrong and is not raised (`@catch`), once the job is done."""
         return self._trouble() if self.done() and self._catches() else None
-
-    @property
-    def nodes(self) -> int:
-        """How many nodes the job has."""
-        return len(self._tracker.strands)
 
     def running(self) -> bool:
         """Whether the code runs now."""
@@ -143,9 +98,17 @@ class Job(Future, Generic[R]):  # type: ignore[type-arg]
         """Call `observer` no more; where nobody else looks, the job's story is read less often."""
         self._tracker.ignore(observer)
 
-    def watch(self, again: Again | None = None) -> None:
-        """Put the job into the watcher's care; `again` starts it again where that is wanted."""
-        self._again = again
+    def watch(self, again: Again | None = None, chains: Chains | None = None) -> None:
+        """Put the job into the watcher's care.
+
+        Parameters
+        ----------
+        again
+            Starts it again where that is wanted.
+        chains
+            Knows what became of the jobs that it needs.
+        """
+        self._again, self._chains = again, chains
         # Those who wait in `concurrent.futures.wait` and `as_completed` tell nobody else.
         self._watcher.add(self._tracker, self._finish, lambda: bool(self._waiters))
 
@@ -293,6 +256,8 @@ class Job(Future, Generic[R]):  # type: ignore[type-arg]
 
     def _finish(self) -> None:
         """Take the end; on the watcher's thread, so nothing is unpickled here."""
+        if self._chains is not None and self._tracker.failure is None:
+            self._tracker.failure = self._chains.broken(self._record, self._tracker)
         if self._again is None or not wanted(self._record, self._tracker):
             self._take_end()
             return
@@ -318,7 +283,7 @@ class Job(Future, Generic[R]):  # type: ignore[type-arg]
         if tracker.cancelled_here:
             with contextlib.suppress(NbbatchError):
                 self._backend.runner.stop([new.batch_job_id], "nbbatch: cancelled")
-        self.watch(again)
+        self.watch(again, self._chains)
 
     def _take_end(self) -> None:
         tracker = self._tracker

@@ -59,6 +59,8 @@ class Graph:
         File names of the code objects inside, for tracebacks.
     bytecode
         Whether code objects are inside: the reader must be of the same Python minor version.
+    upstreams
+        The jobs whose results are referred to, by id: whoever follows them here.
     """
 
     stream: memoryview
@@ -69,6 +71,7 @@ class Graph:
     types: Set[str] = field(default_factory=set)
     files: Set[str] = field(default_factory=set)
     bytecode: bool = False
+    upstreams: Dict[str, Any] = field(default_factory=dict)
 
     def meta(self) -> Dict[str, Any]:
         """Return what the reader needs beside the parts, as JSON values."""
@@ -145,7 +148,7 @@ def _dump(
     writer = pickler(stream, namespace, with_globals, keep)
     records: List[Record] = []
     for index, (role, name, value) in enumerate(items):
-        writer.record = name
+        writer.role, writer.record = role, name
         try:
             writer.dump(value)
         # Whatever a value's own __reduce__ raises is its failure, not ours.
@@ -156,7 +159,7 @@ def _dump(
     found = Graph(memoryview(stream.getvalue()), records, buffers)
     found.modules, found.files = writer.modules, writer.files
     found.types = writer.types
-    found.bytecode = writer.bytecode
+    found.bytecode, found.upstreams = writer.bytecode, writer.upstreams
     return found, -1, None
 
 

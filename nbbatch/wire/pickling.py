@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import opcode
 import types
-from typing import Any, Dict, Iterator, Optional, Set
+from typing import Any, Dict, Iterator, Optional, Set, Tuple
 
 import cloudpickle
 
-from nbbatch.wire import tensors
+from nbbatch.wire import spec, tensors, upstream
 
 _IMPORT = opcode.opmap["IMPORT_NAME"]
 
@@ -41,7 +41,8 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc, unused-ignore]
         self._tensors = tensors.Sharing()
         self.modules: Dict[str, str] = {}
         self.types: Set[str] = set()
-        self.record = ""
+        self.record = self.role = ""
+        self.upstreams: Dict[str, Any] = {}
         self.files: Set[str] = set()
         self.bytecode = False
         if namespace is not None:
@@ -51,12 +52,24 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc, unused-ignore]
         reduced = self._tensors.reduce(obj)
         if reduced is not None:
             return reduced
+        # Not `isinstance`: a proxy may do anything to tell whose instance it pretends to be.
+        if issubclass(type(obj), upstream.Promised):
+            return self._refer(obj.promised())
         reduced = super().reducer_override(obj)
         if isinstance(obj, types.ModuleType):
             self._note(obj.__name__)
         elif reduced is NotImplemented:
             self._note_module(obj)
         return reduced
+
+    def _refer(self, found: upstream.Reference) -> Tuple[Any, ...]:
+        """Write a reference to what another job leaves."""
+        job = found.job.id
+        self.upstreams[job] = found.job
+        # Whoever is called with a job wants its result; what sees one by its name asks it for that.
+        if found.name is None and self.role in (spec.VARIABLE, spec.FUNCTION):
+            return upstream.future_of, (job,)
+        return upstream.value_of, (job, found.name, *found.fallback)
 
     def _note_module(self, obj: Any) -> None:
         """Note where something comes from that is pickled by its name."""

@@ -78,6 +78,8 @@ class JobSpec:
         Whether variables of such an object may replace others.
     libraries
         What travels of the kernel's libraries, as `nbbatch.wire.layers.Libraries.meta`.
+    upstreams
+        The jobs whose results the values refer to: `nbbatch.wire.upstream.Upstream` of each.
     """
 
     kind: str
@@ -102,6 +104,7 @@ class JobSpec:
     secrets: Tuple[Tuple[str, str], ...] = ()
     allow_override: bool = False
     libraries: Mapping[str, Any] = field(default_factory=dict)
+    upstreams: Tuple[Tuple[Any, ...], ...] = ()
 
     def meta(self) -> Dict[str, Any]:
         """Return the spec as JSON values."""

@@ -47,6 +47,8 @@ class Record:
         How many items it is mapped over, and how many of them a child gets.
     retries, retried
         The job of which it tries items again, and which items these are (`array.taken.ranges`).
+    depends_on
+        The jobs that must succeed before it is started, by their own ids.
     """
 
     id: str
@@ -73,6 +75,7 @@ class Record:
     chunksize: int = 1
     retries: str = ""
     retried: str = ""
+    depends_on: Sequence[str] = ()
 
     def past(self) -> tuple[Stay, ...]:
         """Return the states of a job that has ended."""

@@ -9,7 +9,7 @@ from nbbatch.wire import spec
 from nbbatch.wire.spec import Outcome
 
 #: How the backends begin to say that another job has failed.
-_DEPENDENCY = "Dependent Job"
+DEPENDENCY = "Dependent Job"
 
 
 def outcome_word(outcome: Outcome | None, error: BaseException | None) -> str:
@@ -130,7 +130,7 @@ def _out_of_memory(facts: JobFacts, where: str) -> JobLostError:
 def _died(
     facts: JobFacts, where: str, outcome: Outcome | None, status: Status | None, reason: str
 ) -> JobLostError:
-    if reason.startswith(_DEPENDENCY):
+    if reason.startswith(DEPENDENCY):
         return JobLostError(
             f"{where} was not started", reason, "run the job that it depends on, then this one"
         )

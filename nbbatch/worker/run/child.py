@@ -15,7 +15,7 @@ from nbbatch.wire.envelope import Envelope
 from nbbatch.wire.frames import frame
 from nbbatch.wire.graph import Item
 from nbbatch.wire.spec import Failure, JobSpec, Outcome
-from nbbatch.wire.store import Buffer, Store
+from nbbatch.wire.store import Buffer, ListingStore
 from nbbatch.worker.notebook.surroundings import Surroundings
 from nbbatch.worker.run import (
     cell,
@@ -83,7 +83,7 @@ def _current(identity: Identity, job: JobSpec) -> Dict[str, Any]:
 class _Attempt:
     def __init__(
         self,
-        store: Store,
+        store: ListingStore,
         identity: Identity,
         envelope: Envelope,
         job: JobSpec,
@@ -153,7 +153,9 @@ class _Attempt:
             cell.remember_source(name, text)
         namespace = values.main_namespace()
         around = Surroundings(self._say, namespace)
-        self._inputs = values.load(self._store, self._envelope, self._job, namespace)
+        self._inputs = values.load(
+            self._store, self._identity, self._envelope, self._job, namespace
+        )
         error = self._executed(around)
         if signals.terminated(error) and not signals.out_of_time():
             raise signals.Terminated

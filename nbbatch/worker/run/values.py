@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from typing import Any, Dict, List, Mapping, NamedTuple, Sequence, Tuple
 
 from nbbatch import errors
-from nbbatch.wire import graph, keys, parts, spec
-from nbbatch.wire.envelope import Envelope
+from nbbatch.wire import graph, keys, parts, spec, upstream
+from nbbatch.wire.envelope import Envelope, Part
 from nbbatch.wire.graph import Item
 from nbbatch.wire.spec import JobSpec
-from nbbatch.wire.store import Buffer, Store
+from nbbatch.wire.store import Buffer, ListingStore, Store
 from nbbatch.worker.run.changes import Original, Originals, address
+from nbbatch.worker.run.identity import Identity
 
 
 class Folders(NamedTuple):
@@ -110,7 +111,13 @@ def original(filename: str, folder: str, places: Mapping[str, str]) -> str:
     return os.path.join(place, inside) if place is not None else filename
 
 
-def load(store: Store, envelope: Envelope, job: JobSpec, namespace: Dict[str, Any]) -> Inputs:
+def load(
+    store: ListingStore,
+    identity: Identity,
+    envelope: Envelope,
+    job: JobSpec,
+    namespace: Dict[str, Any],
+) -> Inputs:
     """Unpickle the values of an input whose seal was checked; variables go into `namespace`.
 
     Raises
@@ -121,16 +128,19 @@ def load(store: Store, envelope: Envelope, job: JobSpec, namespace: Dict[str, An
     inputs = Inputs(namespace)
     count = sum(1 for index in range(len(envelope.parts)) if index != job.modules)
     buffers = [parts.read(store, envelope, index, lent=True) for index in range(1, count)]
-    for part, data in zip(envelope.parts[1:count], buffers):
-        if part.blob:
-            original = Original(part.digest, functools.partial(parts.holds, store, part))
-            inputs.originals[address(memoryview(data)), part.size] = original
+    note_originals(store, inputs.originals, envelope.parts[1:count], buffers)
     stream = parts.read(store, envelope, 0)
+    if job.upstreams:
+        # Loaded only where it is needed: a trivial job does not pay for it.
+        from nbbatch.worker.run.upstreams import Results
+
+        upstream.reader = Results(store, identity, job, namespace, inputs.originals)
     for record in graph.load(stream, job.records, buffers, inputs.namespace):
         if record.error is not None:
             raise unreadable(record, job) from record.error
         if record.role == spec.VARIABLE:
-            inputs.namespace[record.name] = record.value
+            if record.value is not upstream.Unbound:
+                inputs.namespace[record.name] = record.value
         else:
             inputs.items[record.role] = record.value
     # cloudpickle puts a dict there; a notebook has the module.
@@ -138,9 +148,22 @@ def load(store: Store, envelope: Envelope, job: JobSpec, namespace: Dict[str, An
     return inputs
 
 
-def unreadable(record: graph.Loaded, job: JobSpec) -> errors.ImageError:
+def note_originals(
+    store: Store, originals: Originals, described: Sequence[Part], buffers: Sequence[Buffer]
+) -> None:
+    """Remember what large buffers are, as they have just come."""
+    for part, data in zip(described, buffers):
+        if part.blob:
+            original = Original(part.digest, functools.partial(parts.holds, store, part))
+            originals[address(memoryview(data)), part.size] = original
+
+
+def unreadable(record: graph.Loaded, job: JobSpec) -> errors.NbbatchError:
     """Say which value can't be loaded here, and what that takes."""
     error = record.error
+    if isinstance(error, errors.NbbatchError):
+        # The result of another job, of which the message tells.
+        return error
     what = f"{record.name or record.role} can't be loaded in the job"
     cause = f"{type(error).__name__}: {error}"
     if isinstance(error, ModuleNotFoundError) and error.name:
