@@ -91,6 +91,7 @@ def capture_cell(
     namespace: Mapping[str, Any],
     scene: Scene,
     optional: Container[str] = (),
+    stand_ins: Mapping[str, Any] | None = None,
 ) -> Captured:
     """Capture the values that a cell reads.
 
@@ -101,6 +102,8 @@ def capture_cell(
     optional
         Those of `inputs` that the cell binds itself, and perhaps before it reads them: where
         one does not pickle it stays here, with a warning.
+    stand_ins
+        What travels in the place of some.
 
     Raises
     ------
@@ -109,14 +112,16 @@ def capture_cell(
     NotPicklableError
         A value does not pickle; the message names the part at fault.
     """
-    missing = [name for name in inputs if name not in namespace]
+    instead = stand_ins or {}
+    missing = [name for name in inputs if name not in namespace and name not in instead]
     if missing:
         raise CellError(
             f"there is no variable {missing[0]}",
             "--in names it, and the notebook has not bound it",
             "run the cell that binds it first, or correct the name",
         )
-    items = [(spec.VARIABLE, name, namespace[name]) for name in inputs]
+    values = (instead[name] if name in instead else namespace[name] for name in inputs)
+    items = [(spec.VARIABLE, name, value) for name, value in zip(inputs, values, strict=True)]
     return _captured(items, namespace, scene, optional)
 
 

@@ -3,6 +3,7 @@
 ==============  ================================================================
 `line`          the line's grammar, derived from the table of options
 `cell`          ``%%batch``: capture, submit, follow, write the namespace
+`expected`      variables that detached cells will have bound
 `awaited`       ``%%batch`` in a kernel: a cell that awaits, so that its page lives
 `commands`      ``%batch jobs|logs|cancel|attach|config|doctor``
 `completing`    what Tab offers after ``%batch``

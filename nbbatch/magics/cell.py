@@ -29,6 +29,7 @@ from nbbatch.follow import (
     stoppable,
 )
 from nbbatch.futures.job import Job
+from nbbatch.magics.expected import expect, expected
 from nbbatch.magics.line import CellLine, parse_line
 from nbbatch.magics.namespace import bind, write_results
 from nbbatch.options import Options
@@ -72,7 +73,8 @@ async def _run(shell: Any, line: str, body: str, pauses: Pauses) -> _Rest:
     asked = parse_line(line)
     session = current_session()
     options = session.options(asked.options)
-    work = _work(shell, line, body, asked, options)
+    cell = _parsed(shell, line, body)
+    work = _work(shell, cell, asked, options)
     if asked.dry_run:
         print(_planned(session, work, options))
         return lambda: None
@@ -83,7 +85,9 @@ async def _run(shell: Any, line: str, body: str, pauses: Pauses) -> _Rest:
         raise stopped(f"{work.spec.name} was not started, and nothing of it is left") from None
     if asked.as_name is not None:
         bind(shell, {asked.as_name: job})
-    if not asked.detach:
+    if asked.detach:
+        expect(shell, job, cell, asked.names_out)
+    else:
         return await _follow(shell, job, follower, pauses)
     if fitting_emitter().takes_text:
         show_detached(job, follower)
@@ -112,14 +116,15 @@ def take_results(shell: Any, job: Job[Any]) -> None:
     settle(job, partial(bind, shell))
 
 
-def _work(shell: Any, line: str, body: str, asked: CellLine, options: Options) -> Work:
-    cell = _parsed(shell, line, body)
-    found = wanted(cell.names.reads, shell.user_ns, hidden=shell.user_ns_hidden)
+def _work(shell: Any, cell: Cell, asked: CellLine, options: Options) -> Work:
+    stand_ins, more = expected(shell, {*cell.names.reads, *asked.names_in})
+    found = wanted(cell.names.reads | more, shell.user_ns, hidden=shell.user_ns_hidden)
     captured = capture_cell(
-        sorted({*found, *asked.names_in}),
+        sorted({*found, *stand_ins, *asked.names_in}),
         shell.user_ns,
         Scene(Path.cwd(), cell.names.imports, cell_label),
         optional=cell.names.binds - set(asked.names_in),
+        stand_ins=stand_ins,
     )
     name = options.name or tidy_name(f"cell-{_number(shell)}")
     spec = JobSpec(

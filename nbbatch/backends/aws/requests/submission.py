@@ -108,7 +108,8 @@ def _dependencies(ids: tuple[str, ...]) -> list[dict[str, str]]:
         raise LimitError(
             "the job depends on too many others",
             f"they are {len(ids)}, and AWS Batch takes {_MOST_DEPENDENCIES}",
-            "name fewer with --depends-on: of jobs that follow each other the last is enough",
+            "of jobs that follow each other the last is enough, and an array (f.map) is one job; "
+            "those that have succeeded don't count: job.wait() for some first",
         )
     return [{"jobId": id_} for id_ in ids]
 
