@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from nbbatch.decorators import secrets as secrets
     from nbbatch.decorators import timeout as timeout
     from nbbatch.errors import NbbatchError as NbbatchError
+    from nbbatch.executor import BatchExecutor as BatchExecutor
     from nbbatch.futures import Job as Job
     from nbbatch.inside import current as current
     from nbbatch.monitoring import monitor as monitor
@@ -33,6 +34,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AWSBatchConfig",
+    "BatchExecutor",
     "Job",
     "NbbatchError",
     "attach",
@@ -56,6 +58,7 @@ __all__ = [
 #: Where each public name lives; it is imported when it is first used.
 _HOMES = {
     "AWSBatchConfig": "nbbatch.decorators",
+    "BatchExecutor": "nbbatch.executor",
     "Job": "nbbatch.futures",
     "NbbatchError": "nbbatch.errors",
     "attach": "nbbatch.session",

@@ -26,6 +26,7 @@ Every error has three parts: what failed and where, the cause, and what to type 
     └── JobError              the job ended without the value that was asked for
         ├── RemoteError           the code raised, and its exception can't be rebuilt here
         ├── JobCancelledError     cancelled here or there
+        ├── BrokenExecutorError   an executor can start no worker
         └── JobLostError          it died and could not say why itself
             ├── UpstreamError         another job has failed whose result it needs
             ├── OutOfMemoryError      killed for its memory
@@ -41,12 +42,14 @@ job comes back as itself.
 from __future__ import annotations
 
 import errno
-from concurrent.futures import CancelledError
+from concurrent.futures import BrokenExecutor, CancelledError
+from pickle import PicklingError
 from typing import Any
 
 __all__ = [
     "AccessDeniedError",
     "BackendError",
+    "BrokenExecutorError",
     "CellError",
     "ConfigurationError",
     "ConflictError",
@@ -123,7 +126,7 @@ class CellError(UsageError):
     """The cell does not parse, or the line names a variable that does not exist."""
 
 
-class NotPicklableError(UsageError):
+class NotPicklableError(UsageError, PicklingError):
     """A value can't travel; the message names the variable, its type and the part at fault."""
 
 
@@ -209,6 +212,10 @@ class RemoteError(JobError):
 
 class JobCancelledError(JobError, CancelledError):
     """The job was cancelled; also a `concurrent.futures.CancelledError`."""
+
+
+class BrokenExecutorError(JobError, BrokenExecutor):
+    """An executor can start no worker; also a `concurrent.futures.BrokenExecutor`."""
 
 
 class JobLostError(JobError):

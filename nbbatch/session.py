@@ -47,6 +47,7 @@ __all__ = [
     "configure",
     "current_session",
     "jobs",
+    "session_with",
 ]
 
 
@@ -69,7 +70,7 @@ class Session:
         self._watcher = Watcher(self.backend)
         self.supply = Supply(settings.home, self.backend, self._secret)
         self._again = Again(self.backend, self._registry, self._relaunch, self.supply.renew)
-        self._chains = Chains(self.backend, self._registry, self._job_key)
+        self._chains = Chains(self.backend, self._registry, self.key_of)
         self._known: set[str] = set()
         self._worker = ""
 
@@ -93,7 +94,7 @@ class Session:
         """
         sender = self.sender(options) if work.items is None else work.items.sender
         launch, record, chain = self._prepare(work, options, sender.job)
-        key = self._job_key(record.id)
+        key = self.key_of(record.id)
         work = replace(work, spec=replace(work.spec, upstreams=chain.described(key)))
         self._registry.write(record)
         try:
@@ -113,7 +114,7 @@ class Session:
         """Check the options of a job; mint its id, and return what writes its objects."""
         self.backend.runner.check(options)
         id_ = keys.new_job_id()
-        return Sender(self.backend.store, self._job_key(id_), id_, self._known)
+        return Sender(self.backend.store, self.key_of(id_), id_, self._known)
 
     def spread(
         self, work: Work, options: Options, observer: Observer | None = None
@@ -153,7 +154,7 @@ class Session:
             No such job was started by this user from this machine with this store.
         """
         record = self._find(id_)
-        return self._job(record, self._job_key(record.id), observer)
+        return self._job(record, self.key_of(record.id), observer)
 
     def jobs(self) -> Iterator[Record]:
         """Yield the jobs of this user on this backend, the newest first."""
@@ -170,10 +171,11 @@ class Session:
 
     def roll(self, notebook: str | None = None) -> Roll:
         """Return the jobs that `jobs` yields, live; of all notebooks or of one."""
-        keys_, prices = self._job_key, self._prices
+        keys_, prices = self.key_of, self._prices
         return Roll(self._registry, self.backend, self._watcher, keys_, prices, notebook)
 
-    def _job_key(self, id_: str) -> bytes:
+    def key_of(self, id_: str) -> bytes:
+        """Return a job's sealing key."""
         return job_key(self._secret, id_)
 
     def cancel(self, id_: str) -> str:
@@ -224,7 +226,7 @@ class Session:
             **(options.environment or {}),
             **self.backend.store.environment(),
             keys.ENV_JOB: record.id,
-            keys.ENV_KEY: self._job_key(record.id).hex(),
+            keys.ENV_KEY: self.key_of(record.id).hex(),
             keys.ENV_WORKER: worker,
         }
         if options.library_cache:
@@ -291,7 +293,7 @@ class Session:
         asked = with_changes(job.record, self.options(options), options)
         first, sender = job.first.record, self.sender(asked)
         at_once = self.backend.runner.at_once(asked)
-        sent = Sent(self.backend.store, first, self._job_key(first.id))
+        sent = Sent(self.backend.store, first, self.key_of(first.id))
         work = retried(sent, items, sender, chunksize, at_once)
         work = replace(work, retries=(job.id, ranges(items)))
         return cast("ArrayJob[Any]", self.submit(work, asked))
@@ -311,6 +313,13 @@ def current_session() -> Session:
     if _current is None:
         _current = Session(config.configured(_arguments, os.environ))
     return _current
+
+
+def session_with(**settings: Any) -> Session:
+    """Return the session of this process, or another where settings differ; see `configure`."""
+    if not settings:
+        return current_session()
+    return Session(config.configured({**_arguments, **settings}, os.environ))
 
 
 def configure(**settings: Any) -> Settings:

@@ -55,6 +55,18 @@ BELOW = {
     "decorators": {"calling", "errors", "futures", "inside", "options"},
     "catching": set(),
     "calling": {"capture", "catching", "follow", "futures", "origin", "session", "wire"},
+    "executor": {
+        "backends",
+        "calling",
+        "capture",
+        "errors",
+        "facts",
+        "futures",
+        "options",
+        "origin",
+        "session",
+        "wire",
+    },
     "magics": {
         "backends",
         "calling",

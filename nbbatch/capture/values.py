@@ -26,6 +26,8 @@ __all__ = [
     "capture_session",
     "completed",
     "dumped",
+    "graph_of_call",
+    "sources",
 ]
 
 
@@ -138,12 +140,25 @@ def capture_call(
     NotPicklableError
         The function or an argument does not pickle; the message names the part at fault.
     """
+    return completed(graph_of_call(function, args, kwargs), scene)
+
+
+def graph_of_call(
+    function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> Graph:
+    """Capture a function, the globals that it uses, and its arguments; not what these need.
+
+    Raises
+    ------
+    NotPicklableError
+        The function or an argument does not pickle; the message names the part at fault.
+    """
     items = [
         (spec.FUNCTION, getattr(function, "__name__", "function"), function),
         (spec.ARGUMENTS, "arguments", (tuple(args), dict(kwargs))),
     ]
     # Functions of other modules keep the globals of those: they may import relatively.
-    return _captured(items, vars(sys.modules["__main__"]), scene, ())
+    return dumped(items, vars(sys.modules["__main__"]), ())
 
 
 def capture_session(namespace: Mapping[str, Any], scene: Scene) -> Captured:
@@ -174,7 +189,7 @@ def completed(found: Graph, scene: Scene) -> Captured:
         graph=found,
         modules=pack(modules) if modules else b"",
         places={module.name: str(module.root) for module in modules},
-        sources=_sources(found.files, scene.label),
+        sources=sources(found.files, scene.label),
         inputs=tuple(name for role, name, _, _ in found.records if role == spec.VARIABLE),
         wants=_wants(scene, found, modules),
     )
@@ -225,14 +240,14 @@ def _not_picklable(item: Item, error: Exception) -> NotPicklableError:
     return NotPicklableError(what, sentence(name, value, error), hint)
 
 
-def _sources(filenames: Iterable[str], label: Label) -> dict[str, tuple[str, str]]:
+def sources(filenames: Iterable[str], label: Label) -> dict[str, tuple[str, str]]:
     """Take the text of notebook cells along: the job has no file to look their lines up in."""
-    sources = {}
+    found = {}
     for filename in sorted(filenames):
         text = "".join(linecache.getlines(filename))
         if text and (label(filename) or filename.startswith("<")):
-            sources[filename] = (label(filename) or filename, text)
-    return sources
+            found[filename] = (label(filename) or filename, text)
+    return found
 
 
 def python_version() -> str:

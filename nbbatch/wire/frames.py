@@ -19,6 +19,9 @@ A frame is a dict of plain JSON values with ``kind`` and ``t`` (seconds since th
 ``notice``     ``text``: something nbbatch itself has to say (a signal came, a value stays)
 ``image``      what the image has, as `nbbatch.worker.run.fingerprint` says
 ``libraries``  ``text``: which libraries are being fetched; empty when they have come
+``returned``   of an executor's worker: ``number`` of the calls that it was given together, ``upto``
+               which of them it has worked them off, and for each of the last ones in ``ends``
+               whether it returned, and its seconds
 ``end``        ``status``: the outcome is written; nothing follows
 =============  ==========================================================================
 

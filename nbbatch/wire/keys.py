@@ -13,6 +13,8 @@ Layout under the root of a store::
     jobs/<job>/outcome/<attempt>     what became of it, sealed
     jobs/<job>/again/<attempt>       who starts this attempt, where a client does
     jobs/<job>/files/<name>          whatever the job itself keeps (checkpoints)
+    jobs/<job>/calls/<n>             what an executor's worker is to call, sealed, numbered from 0
+    jobs/<job>/returned/<n>-<to>     what came of these calls, up to one of them, sealed
     probe/<word>                     what `nbbatch doctor` writes, reads and removes
 
 Where a job has several parts (the nodes of a multi-node job, the children of an array), each
@@ -34,7 +36,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from typing import Mapping, NamedTuple, Optional
+from typing import Mapping, NamedTuple, Optional, Tuple
 
 #: Where the store is: ``file:///path`` or ``s3://bucket/prefix``.
 ENV_STORE = "NBBATCH_STORE"
@@ -202,6 +204,25 @@ def _slash(part: Optional[int]) -> str:
 
 def file(job: str, name: str) -> str:
     return f"{JOBS}{job}/files/{name}"
+
+
+def calls(job: str, number: int) -> str:
+    return f"{JOBS}{job}/calls/{number:08d}"
+
+
+def returned_all(job: str) -> str:
+    """Return what the names of all that an executor's worker gave back begin with."""
+    return f"{JOBS}{job}/returned/"
+
+
+def returned(job: str, number: int, upto: int) -> str:
+    return f"{returned_all(job)}{number:08d}-{upto:06d}"
+
+
+def of_returned(key: str) -> Tuple[int, int]:
+    """Read a name that `returned` made: the calls' number, and up to which of them."""
+    number, _, upto = key.rpartition("/")[2].partition("-")
+    return int(number), int(upto)
 
 
 def probe(word: str) -> str:

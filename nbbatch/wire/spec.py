@@ -11,6 +11,8 @@ INPUT = "input"
 ITEMS = "items"
 FRAMES = "frames"
 OUTCOME = "outcome"
+CALLS = "calls"
+RETURNED = "returned"
 
 #: Roles of records in a graph.
 VARIABLE = "variable"
@@ -44,7 +46,8 @@ class JobSpec:
     ----------
     kind
         ``"cell"``: `source` runs in a namespace. ``"call"``: a function is called. ``"map"``: a
-        function is called with each of the items that a child of an array gets.
+        function is called with each of the items that a child of an array gets. ``"serve"``: a
+        worker of an executor, which calls what it is given (`nbbatch.wire.calls`).
     python
         The client's Python, ``"3.11"``. Where `bytecode` is set the worker's must be the same.
     source

@@ -218,6 +218,12 @@ class _Attempt:
         elif job.kind == "map":
             self._map = mapped.run(self._store, self._identity, job, inputs)
             self._values = self._map.values
+        elif job.kind == "serve":
+            # Loaded only where it is needed: a trivial job does not pay for it.
+            from nbbatch.worker.run.served import Server
+
+            store: Any = self._store
+            Server(store, self._identity, job, inputs, around.say, self._named).run()
         else:
             self._snapshot = Snapshot(inputs.namespace, inputs.originals, compare=job.out is None)
             cell.run_cell(job, inputs.namespace, around.show)

@@ -1,0 +1,17 @@
+"""`BatchExecutor`: `concurrent.futures` over jobs that stay and work off call after call.
+
+==============  ==================================================================
+`executor`      `BatchExecutor`: what the user holds
+`call`          one call's future; its value is unpickled by whoever asks for it
+`pool`          which worker gets which calls, and what becomes of them
+`member`        one worker, as seen from here: what it was given, what it gave back
+`posting`       the objects that go to workers and come from them
+`starting`      what a worker needs, and its start
+`pace`          how many calls go to a worker together
+`joblib`        the same as a backend of joblib's
+==============  ==================================================================
+"""
+
+from nbbatch.executor.executor import BatchExecutor
+
+__all__ = ["BatchExecutor"]

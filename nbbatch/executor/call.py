@@ -1,0 +1,75 @@
+"""One call's future: it is done when the worker says so, and unpickled when it is asked for."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from nbbatch.wire.graph import Graph
+
+if TYPE_CHECKING:
+    from nbbatch.futures import Job
+
+R = TypeVar("R")
+
+#: Gives a call's value, or what it raised.
+Source = Callable[[], "tuple[Any, BaseException | None]"]
+
+
+class _Raised(Exception):
+    """Stands for what a call raised until somebody asks for it."""
+
+
+class Call(Future, Generic[R]):  # type: ignore[type-arg]
+    """What `BatchExecutor.submit` returns.
+
+    Attributes
+    ----------
+    job
+        The worker that was given the call; None before.
+    """
+
+    def __init__(self, graph: Graph | None) -> None:
+        super().__init__()
+        #: The function and its arguments, until they are sent.
+        self.graph: Graph | None = graph
+        self.job: Job[Any] | None = None
+        self._source: Source | None = None
+        self._taking = threading.Lock()
+
+    def result(self, timeout: float | None = None) -> R:
+        """Return the value; see `concurrent.futures.Future.result`."""
+        self._take(timeout)
+        value: R = super().result(0)
+        return value
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """Return what the call raised, or None."""
+        self._take(timeout)
+        return super().exception(0)
+
+    def come(self, source: Source, *, well: bool) -> None:
+        """Be done: `source` gives the value, or what was raised."""
+        self._source = source
+        if well:
+            self.set_result(None)
+        else:
+            # Whoever waits for the first exception must see that it is one.
+            self.set_exception(_Raised())
+
+    def fail(self, error: BaseException) -> None:
+        """Be done without having returned or raised anything itself."""
+        self.graph = None
+        self.set_exception(error)
+
+    def _take(self, timeout: float | None) -> None:
+        super().exception(timeout)
+        with self._taking:
+            if self._source is None:
+                return
+            value, error = self._source()
+            self._source = None
+            with self._condition:
+                self._result, self._exception = value, error

@@ -1,0 +1,139 @@
+"""One worker, as seen from here: what it was given, and what it gave back."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nbbatch.capture.values import sources
+from nbbatch.executor.call import Call
+from nbbatch.executor.posting import Delivery, Ends, Post
+from nbbatch.facts import JobFacts
+from nbbatch.futures import Job
+from nbbatch.wire.frames import Frame
+
+#: Tells what a notebook calls a code object's file.
+Label = Callable[[str], "str | None"]
+#: Has something done on the pool's own thread.
+Tell = Callable[[Callable[[], None]], None]
+#: Takes the frames ``returned`` of a worker.
+Took = Callable[["Member", Sequence[Frame]], None]
+
+
+@dataclass
+class _Bundle:
+    """Calls that were given together, and how many of them have been worked off."""
+
+    calls: list[Call[Any] | None]
+    done: int = 0
+
+    def left(self) -> list[Call[Any]]:
+        return [call for call in self.calls if call is not None]
+
+
+class Member:
+    """A worker and its calls.
+
+    Parameters
+    ----------
+    tell, took
+        The watcher's thread has `took` called on the pool's own.
+
+    Attributes
+    ----------
+    job, post
+        Once it was started.
+    given
+        How many calls it has got so far.
+    last
+        Whether it gets no more: it is to end once it has worked off what it has.
+    """
+
+    job: Job[Any]
+    post: Post
+
+    def __init__(self, tell: Tell, took: Took, label: Label) -> None:
+        self._tell = tell
+        self._took = took
+        self._label = label
+        self._told: set[str] = set()
+        self._bundles: dict[int, _Bundle] = {}
+        self._number = 0
+        self.given = 0
+        self.last = False
+
+    @property
+    def waiting(self) -> int:
+        """How many times it was given calls that it has not worked off."""
+        return len(self._bundles)
+
+    def on_facts(self, facts: JobFacts) -> None:
+        """Take the facts after a change: the end is told by the job itself."""
+
+    def on_frames(self, frames: list[Frame]) -> None:
+        """Take the next frames, on the watcher's thread."""
+        mine = [frame for frame in frames if frame["kind"] == "returned"]
+        if mine:
+            self._tell(functools.partial(self._took, self, mine))
+
+    def give(self, given: list[Call[Any]]) -> bool:
+        """Give it calls; tell whether it will work them off: it may have gone just now."""
+        graphs = [call.graph for call in given if call.graph is not None]
+        new = {file for graph in graphs for file in graph.files} - self._told
+        if not self.post.give(self._number, graphs, sources(new, self._label)):
+            self.last = True
+            return False
+        self._told |= new
+        for call in given:
+            # From now on they are in the store; the arguments need not be held here.
+            call.graph, call.job = None, self.job
+        self._bundles[self._number] = _Bundle(list(given))
+        self._number += 1
+        self.given += len(given)
+        return True
+
+    def close(self) -> None:
+        """Tell it that nothing more comes."""
+        self.last = True
+        self.post.close(self._number)
+
+    def take(self, said: Mapping[str, Any]) -> list[float]:
+        """Take a frame ``returned``; return how long the calls took."""
+        number, upto, ends = said["number"], said["upto"], said["ends"]
+        bundle = self._bundles.get(number)
+        if bundle is None or upto <= bundle.done:
+            return []
+        if number != min(self._bundles) or upto - len(ends) != bundle.done:
+            # The attempt before has given something back and could not say it.
+            return self.sweep()
+        return self._come(number, upto, ends, Delivery(self.post, number, upto))
+
+    def sweep(self) -> list[float]:
+        """Look for what the worker gave back and did not tell of; return how long that took."""
+        found = []
+        for number, upto in self.post.returned():
+            if number in self._bundles and upto > self._bundles[number].done:
+                delivery = Delivery(self.post, number, upto)
+                found += self._come(number, upto, delivery.ends(), delivery)
+        return found
+
+    def _come(self, number: int, upto: int, ends: Ends, delivery: Delivery) -> list[float]:
+        bundle = self._bundles[number]
+        first = upto - len(ends)
+        bundle.done = upto
+        if upto == len(bundle.calls):
+            del self._bundles[number]
+        for index, (well, _) in enumerate(ends):
+            # Not held here any more: whoever wants the value holds the call.
+            call, bundle.calls[first + index] = bundle.calls[first + index], None
+            if call is not None:
+                call.come(functools.partial(delivery.take, index), well=well)
+        return [seconds for _, seconds in ends]
+
+    def doubtful(self) -> tuple[list[Call[Any]], list[Call[Any]]]:
+        """Return the calls that it had begun with, perhaps, and those that it had not."""
+        left = [self._bundles[number].left() for number in sorted(self._bundles)]
+        self._bundles.clear()
+        return (left[0] if left else []), [call for calls_ in left[1:] for call in calls_]

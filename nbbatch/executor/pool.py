@@ -1,0 +1,350 @@
+"""Which worker gets which calls, and what becomes of them: one thread, which owns all workers.
+
+::
+
+    submit ──→ waiting ──→ a member's calls ──→ frame `returned` ──→ the call is done
+                  ↑               │
+                  └── not begun ──┴── its worker has ended ──→ begun: the call fails
+
+Others only append to `waiting`, or put something into the thread's inbox.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import logging
+import queue
+import threading
+import weakref
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from nbbatch.errors import BrokenExecutorError, ImageError, JobLostError, NbbatchError, RemoteError
+from nbbatch.executor.call import Call
+from nbbatch.executor.member import Member, Tell, Took
+from nbbatch.executor.pace import Pace
+from nbbatch.facts import State
+from nbbatch.futures import Job
+from nbbatch.wire.graph import Graph
+
+#: Seconds to wait for workers that were told to end.
+_GRACE = 10.0
+
+#: When no executor takes calls any more.
+_EXIT = "interpreter shutdown"
+
+#: Says why no call can be made; what a job raised is unpickled by whoever asks.
+Broken = Callable[[], BrokenExecutorError]
+
+_log = logging.getLogger(__name__)
+
+
+class Starter(Protocol):
+    """Starts workers."""
+
+    #: The backend's name.
+    backend: str
+
+    def covers(self, graph: Graph) -> bool:
+        """Tell whether the workers that are started now have all that a call needs."""
+
+    def extend(self, graphs: Sequence[Graph]) -> None:
+        """Have those that are started from now on cover these calls too."""
+
+    def start(self, tell: Tell, took: Took) -> Member:
+        """Start a worker."""
+
+
+class Pool:
+    """Calls that wait, and the workers.
+
+    Parameters
+    ----------
+    most
+        How many workers there are at most at a time.
+    each
+        How many calls a worker gets at most; None where nothing limits that.
+    """
+
+    def __init__(self, starter: Starter, most: int, each: int | None) -> None:
+        self._starter = starter
+        self._most = most
+        self._each = each
+        self._pace = Pace(starter.backend)
+        self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._waiting: deque[Call[Any]] = deque()
+        self._members: list[Member] = []
+        self._thread: threading.Thread | None = None
+        self._closed = ""
+        self._broken: Broken | None = None
+
+    @property
+    def broken(self) -> BrokenExecutorError | None:
+        """Why no call can be made any more, if that is so."""
+        return self._broken() if self._broken is not None else None
+
+    @property
+    def members(self) -> list[Member]:
+        """The workers that there are now."""
+        return list(self._members)
+
+    def add(self, call: Call[Any]) -> None:
+        """Take a call.
+
+        Raises
+        ------
+        BrokenExecutorError
+            No worker can be started.
+        RuntimeError
+            The pool was closed.
+        """
+        with self._lock:
+            self.check()
+            self._waiting.append(call)
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._run, name="nbbatch-executor", daemon=True
+                )
+                self._thread.start()
+                _live.add(self)
+        self.tell(_nothing)
+
+    def check(self) -> None:
+        """Refuse a call that can't be made any more; see `add`."""
+        if self._broken is not None:
+            raise self._broken()
+        if self._closed or _exiting:
+            after = self._closed or _EXIT
+            raise RuntimeError(f"cannot schedule new futures after {after}")
+
+    def close(self, after: str = "shutdown", *, cancel: bool = False) -> None:
+        """Take no more calls; end the workers once all are done that were taken."""
+        with self._lock:
+            self._closed = self._closed or after
+            dropped = list(self._waiting) if cancel else []
+            if cancel:
+                self._waiting.clear()
+        for call in dropped:
+            call.cancel()
+            call.set_running_or_notify_cancel()
+        self.tell(_nothing)
+
+    def join(self) -> None:
+        """Wait until the last call is done and the workers have ended."""
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join()
+
+    def tell(self, news: Callable[[], None]) -> None:
+        """Have something done on the pool's own thread."""
+        self._inbox.put(news)
+
+    def _run(self) -> None:
+        try:
+            while not self._over():
+                self._inbox.get()()
+                while not self._inbox.empty():
+                    self._inbox.get()()
+                self._assign()
+            self._leave()
+        # A fault of ours, or an interpreter that is ending: nobody must wait for ever.
+        except BaseException as error:
+            _log.exception("an executor has come to an end")
+            self._break(functools.partial(_stopped, error))
+
+    def _over(self) -> bool:
+        with self._lock:
+            if not self._closed or self._waiting:
+                return False
+        return not any(member.waiting for member in self._members)
+
+    # ------------------------------------------------------------------------------- giving
+
+    def _assign(self) -> None:
+        """Give calls to workers as long as there are calls, and workers that take them."""
+        while self._broken is None and self._waiting:
+            try:
+                member = self._free()
+                if member is None:
+                    return
+                given = self._pick(member)
+                if given and not member.give(given):
+                    self._put_back(given)
+            except NbbatchError as error:
+                self._break(functools.partial(_stopped, error))
+
+    def _free(self) -> Member | None:
+        """Return the worker that is to get the next calls: an idle one, a new one, a busy one."""
+        self._renew()
+        able = [member for member in self._members if not member.last]
+        idle = next((member for member in able if not member.waiting), None)
+        if idle is not None:
+            return idle
+        if len(able) < self._most:
+            return self._start()
+        least = min(able, key=lambda member: member.waiting)
+        return least if least.waiting < self._pace.depth else None
+
+    def _renew(self) -> None:
+        """Where a call needs what the workers lack, have others do it, and these end."""
+        with self._lock:
+            graphs = [call.graph for call in self._waiting if call.graph is not None]
+        if not graphs or self._starter.covers(graphs[0]):
+            return
+        self._starter.extend(graphs)
+        for member in self._members:
+            self._dismiss(member)
+
+    def _dismiss(self, member: Member) -> None:
+        if not member.last:
+            # It ends by itself where it is not told.
+            with contextlib.suppress(NbbatchError):
+                member.close()
+
+    def _start(self) -> Member:
+        member = self._starter.start(self.tell, self._took)
+        self._members.append(member)
+        member.job.add_done_callback(lambda _: self.tell(functools.partial(self._ended, member)))
+        return member
+
+    def _pick(self, member: Member) -> list[Call[Any]]:
+        """Take the next calls off those that wait; from now on they can't be cancelled."""
+        size = self._pace.size(len(self._waiting), max(1, len(self._members)))
+        if self._each is not None:
+            size = min(size, self._each - member.given)
+        given: list[Call[Any]] = []
+        while len(given) < size:
+            with self._lock:
+                if not self._waiting:
+                    break
+                graph = self._waiting[0].graph
+                if graph is not None and not self._starter.covers(graph):
+                    break
+                call = self._waiting.popleft()
+            if call.running() or call.set_running_or_notify_cancel():
+                given.append(call)
+        return given
+
+    def _put_back(self, given: Sequence[Call[Any]]) -> None:
+        with self._lock:
+            self._waiting.extendleft(reversed(given))
+
+    # ------------------------------------------------------------------------------- taking
+
+    def _took(self, member: Member, frames: Sequence[Mapping[str, Any]]) -> None:
+        for frame in frames:
+            # What can't be looked at now is found out when the worker has ended.
+            with contextlib.suppress(NbbatchError):
+                self._learn(member.take(frame))
+        if self._each is not None and member.given >= self._each and not member.waiting:
+            self._dismiss(member)
+
+    def _learn(self, seconds: Sequence[float]) -> None:
+        for each in seconds:
+            self._pace.learn(each)
+
+    def _ended(self, member: Member) -> None:
+        """Take it that a worker has ended, for whatever reason."""
+        self._members.remove(member)
+        if member.waiting:
+            # What it could not say any more; a store that fails now leaves its calls in doubt.
+            with contextlib.suppress(NbbatchError):
+                self._learn(member.sweep())
+        begun, later = member.doubtful()
+        self._put_back(later)
+        lost = member.job.lost()
+        if member.job.facts.outcome == "error" or isinstance(lost, ImageError):
+            # Its initializer raised, or it could not even begin: nor could the next one.
+            self._put_back(begun)
+            self._break(functools.partial(_unready, member.job))
+            return
+        for call in begun:
+            call.fail(lost or _vanished(member.job))
+
+    def _break(self, broken: Broken) -> None:
+        """Take it that no call can be made any more; `broken` says why, to whoever asks."""
+        with self._lock:
+            calls, self._waiting = list(self._waiting), deque()
+            self._broken = broken
+        for member in self._members:
+            calls += [call for some in member.doubtful() for call in some]
+            with contextlib.suppress(NbbatchError):
+                member.job.cancel()
+        for call in calls:
+            if call.running() or call.set_running_or_notify_cancel():
+                call.graph = None
+                call.come(lambda: (None, broken()), well=False)
+
+    def _leave(self) -> None:
+        """End the workers; those that have never begun need not begin."""
+        for member in self._members:
+            with contextlib.suppress(NbbatchError):
+                self._dismiss(member)
+                if member.job.facts.state is not State.RUNNING:
+                    member.job.cancel()
+        for member in self._members:
+            member.job.wait(_GRACE)
+        _live.discard(self)
+
+
+def _nothing() -> None:
+    """Have the pool's thread look again."""
+
+
+def _stopped(error: BaseException) -> BrokenExecutorError:
+    broken = BrokenExecutorError(
+        "the executor can start no worker",
+        f"{type(error).__name__}: {getattr(error, 'what', error)}",
+        getattr(error, "hint", ""),
+    )
+    broken.__cause__ = error
+    return broken
+
+
+def _unready(job: Job[Any]) -> BrokenExecutorError:
+    """Say why a worker did not get ready."""
+    try:
+        error = job.exception()
+    # It was cancelled.
+    except NbbatchError as cancelled:
+        error = cancelled
+    if isinstance(error, NbbatchError) and not isinstance(error, RemoteError):
+        return _stopped(error)
+    broken = BrokenExecutorError(
+        f"the executor's initializer failed in job {job.id}",
+        job.facts.message,
+        f"%batch logs {job.id} shows more; begin a new executor",
+    )
+    broken.__cause__ = error
+    return broken
+
+
+def _vanished(job: Job[Any]) -> JobLostError:
+    return JobLostError(
+        f"job {job.id} ended without having made the call",
+        "its worker was ended by something else",
+        f"%batch logs {job.id} shows more",
+    )
+
+
+# ---------------------------------------------------------------------------- the program's end
+
+_live: weakref.WeakSet[Pool] = weakref.WeakSet()
+_exiting = False
+
+
+def _exit() -> None:
+    """Have all calls made that were taken, as the executors of `concurrent.futures` do."""
+    global _exiting
+    _exiting = True
+    pools = list(_live)
+    for pool in pools:
+        pool.close(_EXIT)
+    for pool in pools:
+        pool.join()
+
+
+# As they do: before Python waits for threads, and lets nobody start another one.
+threading._register_atexit(_exit)  # type: ignore[attr-defined]

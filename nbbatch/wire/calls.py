@@ -1,0 +1,120 @@
+"""What an executor's worker is given to call, and what it gives back: several graphs together.
+
+The client writes numbered objects, each with some calls. The worker works them off in order and
+writes what came of them: together, or in several pieces where that takes a while. Whoever has
+nothing more to say *closes*: the client so that the worker ends, the worker where nothing has come
+for long. Both write the next number if it is not there yet, so that only one of them can: calls
+are never given to a worker that has gone, and no worker goes while it is being given some.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Dict, Iterable, List, Mapping, Sequence, Tuple
+
+from nbbatch.wire import graph, keys, parts, spec
+from nbbatch.wire.envelope import Envelope, Stamp, unseal
+from nbbatch.wire.graph import Graph, Loaded
+from nbbatch.wire.store import Buffer, ReadingStore, Store
+
+__all__ = ["Packed", "calls_stamp", "close", "is_closed", "pack", "read", "returned_stamp", "star"]
+
+
+@dataclass(frozen=True)
+class Packed:
+    """One of several graphs in an envelope.
+
+    Attributes
+    ----------
+    meta
+        What its writer says of it.
+    """
+
+    envelope: Envelope
+    meta: Mapping[str, Any]
+    first: int
+    count: int
+
+    def load(self, store: ReadingStore, namespace: Dict[str, Any]) -> List[Loaded]:
+        """Unpickle it; its seal was checked.
+
+        Raises
+        ------
+        WireError, BackendError
+            A part is gone, or was altered: nothing has been unpickled.
+        """
+        if not self.count:
+            return []
+        stream, *buffers = (
+            parts.read(store, self.envelope, index, lent=index > self.first)
+            for index in range(self.first, self.first + self.count)
+        )
+        return list(graph.load(stream, self.meta["records"], buffers, namespace))
+
+
+def calls_stamp(key: bytes, job: str, number: int) -> Stamp:
+    """Return the stamp of what a worker is given."""
+    return Stamp(key, spec.CALLS, f"{job}/{number}")
+
+
+def returned_stamp(key: bytes, job: str, number: int, upto: int) -> Stamp:
+    """Return the stamp of what it gives back."""
+    return Stamp(key, spec.RETURNED, f"{job}/{number}-{upto}")
+
+
+def pack(
+    store: Store,
+    stamp: Stamp,
+    found: Iterable[Tuple[Graph, Mapping[str, Any]]],
+    known: "set[str]",
+    **meta: Any,
+) -> List[Buffer]:
+    """Put the large buffers of some graphs into the store, and seal the rest into one object.
+
+    Parameters
+    ----------
+    found
+        Each graph with what is to be said of it.
+    meta
+        What is to be said of all.
+    """
+    described: List[Dict[str, Any]] = []
+    buffers: List[Buffer] = []
+    for each, said in found:
+        own = each.parts() if each.records else []
+        described.append({**said, **each.meta(), "parts": len(own)})
+        buffers += own
+    return parts.pack(store, stamp, {**meta, "graphs": described}, buffers, known)
+
+
+def read(data: Buffer, stamp: Stamp) -> Tuple[Mapping[str, Any], List[Packed]]:
+    """Check the seal of what `pack` made; return what is said of all, and the graphs.
+
+    Raises
+    ------
+    SealError
+        It was altered.
+    """
+    envelope = unseal(data, *stamp)
+    found: List[Packed] = []
+    first = 0
+    for meta in envelope.meta["graphs"]:
+        found.append(Packed(envelope, meta, first, meta["parts"]))
+        first += meta["parts"]
+    return envelope.meta, found
+
+
+def close(store: Store, key: bytes, job: str, number: int) -> bool:
+    """Say that there are no more calls, unless there are; tell whether it was said."""
+    pieces = pack(store, calls_stamp(key, job, number), (), set(), closed=True)
+    return store.put(keys.calls(job, number), pieces, if_absent=True)
+
+
+def is_closed(meta: Mapping[str, Any]) -> bool:
+    """Tell whether an object says that there are no more calls."""
+    return bool(meta.get("closed"))
+
+
+def star(function: Any, items: Sequence[Sequence[Any]]) -> List[Any]:
+    """Call a function with several items, one after the other: what `map` makes of a chunk."""
+    return [function(*item) for item in items]
