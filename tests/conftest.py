@@ -18,8 +18,8 @@ pytest_plugins = ["tests.servers"]
 
 _OURS = ("AWS_", "NBBATCH_", "METAFLOW_")
 #: Set by whoever runs the suite, for the suite.
-_REQUIRED = {f"NBBATCH_REQUIRE_{what}" for what in ("BROWSER", "CONTAINERS", "TORCH")}
-_KEPT = {"NBBATCH_TEST_ARTIFACTS", *_REQUIRED}
+_REQUIRED = {f"NBBATCH_REQUIRE_{what}" for what in ("BROWSER", "CONTAINERS", "CPYTHON", "TORCH")}
+_KEPT = {"NBBATCH_TEST_ARTIFACTS", "NBBATCH_TEST_CPYTHON", *_REQUIRED}
 
 
 @pytest.fixture(autouse=True)

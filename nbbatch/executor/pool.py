@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import logging
 import queue
 import threading
@@ -74,7 +75,8 @@ class Pool:
         self._each = each
         self._pace = Pace(starter.backend)
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        self._lock = threading.Lock()
+        # Reentrant: the collector may close the pool of an executor that nobody holds, anywhere.
+        self._lock = threading.RLock()
         self._waiting: deque[Call[Any]] = deque()
         self._members: list[Member] = []
         self._thread: threading.Thread | None = None
@@ -103,6 +105,9 @@ class Pool:
         """
         with self._lock:
             self.check()
+            if self._has_room():
+                # As good as begun: a worker is free, or is about to be started for it.
+                call.set_running_or_notify_cancel()
             self._waiting.append(call)
             if self._thread is None:
                 self._thread = threading.Thread(
@@ -111,6 +116,11 @@ class Pool:
                 self._thread.start()
                 _live.add(self)
         self.tell(_nothing)
+
+    def _has_room(self) -> bool:
+        busy = sum(bool(member.waiting) for member in self.members)
+        begun = sum(call.running() for call in itertools.islice(self._waiting, self._most))
+        return busy + begun < self._most
 
     def check(self) -> None:
         """Refuse a call that can't be made any more; see `add`."""
@@ -124,11 +134,10 @@ class Pool:
         """Take no more calls; end the workers once all are done that were taken."""
         with self._lock:
             self._closed = self._closed or after
-            dropped = list(self._waiting) if cancel else []
-            if cancel:
-                self._waiting.clear()
+            dropped = {call for call in self._waiting if call.cancel()} if cancel else set()
+            if dropped:
+                self._waiting = deque(call for call in self._waiting if call not in dropped)
         for call in dropped:
-            call.cancel()
             call.set_running_or_notify_cancel()
         self.tell(_nothing)
 
@@ -165,27 +174,33 @@ class Pool:
     def _assign(self) -> None:
         """Give calls to workers as long as there are calls, and workers that take them."""
         while self._broken is None and self._waiting:
+            given: list[Call[Any]] = []
             try:
+                self._renew()
                 member = self._free()
-                if member is None:
+                if member is None and not self._may_start():
                     return
-                given = self._pick(member)
-                if given and not member.give(given):
+                given = self._pick(member.given if member is not None else 0)
+                if given and not (member or self._start()).give(given):
                     self._put_back(given)
             except NbbatchError as error:
+                self._put_back(given)
                 self._break(functools.partial(_stopped, error))
 
     def _free(self) -> Member | None:
-        """Return the worker that is to get the next calls: an idle one, a new one, a busy one."""
-        self._renew()
-        able = [member for member in self._members if not member.last]
+        """Return the worker that is to get the next calls; None where there is none."""
+        able = self._able()
         idle = next((member for member in able if not member.waiting), None)
-        if idle is not None:
+        if idle is not None or len(able) < self._most:
             return idle
-        if len(able) < self._most:
-            return self._start()
         least = min(able, key=lambda member: member.waiting)
         return least if least.waiting < self._pace.depth else None
+
+    def _may_start(self) -> bool:
+        return len(self._able()) < self._most
+
+    def _able(self) -> list[Member]:
+        return [member for member in self._members if not member.last]
 
     def _renew(self) -> None:
         """Where a call needs what the workers lack, have others do it, and these end."""
@@ -209,11 +224,11 @@ class Pool:
         member.job.add_done_callback(lambda _: self.tell(functools.partial(self._ended, member)))
         return member
 
-    def _pick(self, member: Member) -> list[Call[Any]]:
+    def _pick(self, before: int) -> list[Call[Any]]:
         """Take the next calls off those that wait; from now on they can't be cancelled."""
         size = self._pace.size(len(self._waiting), max(1, len(self._members)))
         if self._each is not None:
-            size = min(size, self._each - member.given)
+            size = min(size, self._each - before)
         given: list[Call[Any]] = []
         while len(given) < size:
             with self._lock:

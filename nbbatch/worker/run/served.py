@@ -11,7 +11,7 @@ from nbbatch.errors import NotPicklableError
 from nbbatch.wire import calls, keys, spec
 from nbbatch.wire.calls import Packed
 from nbbatch.wire.frames import Frame, frame
-from nbbatch.wire.graph import Graph
+from nbbatch.wire.graph import Graph, Loaded
 from nbbatch.wire.spec import JobSpec
 from nbbatch.wire.store import ListingStore
 from nbbatch.worker.run import cell, failure, signals, values
@@ -151,7 +151,13 @@ class Server:
 
     def _loaded(self, packed: Packed) -> Tuple[Any, Any]:
         items = {}
-        for record in packed.load(self._store, self._namespace):
+        try:
+            records = packed.load(self._store, self._namespace)
+        # Whatever a value's own code does while it is rebuilt, the call was never made.
+        except SystemExit as error:
+            broken = Loaded(spec.ARGUMENTS, "arguments", error=error)
+            raise values.unreadable(broken, self._job) from error
+        for record in records:
             if record.error is not None:
                 raise values.unreadable(record, self._job) from record.error
             items[record.role] = record.value
