@@ -19,7 +19,7 @@ from nbbatch.follow import Follower, Steps, fitting_emitter, follow, show_detach
 from nbbatch.futures.array.chunks import Chunksize, chunked
 from nbbatch.futures.array.job import ArrayJob
 from nbbatch.futures.job import Job
-from nbbatch.futures.watching.tracker import Observer
+from nbbatch.futures.watching.observer import Observer
 from nbbatch.origin import notebook
 from nbbatch.session import Packing, Work, check_array, current_session
 from nbbatch.wire.spec import JobSpec

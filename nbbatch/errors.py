@@ -19,6 +19,7 @@ Every error has three parts: what failed and where, the cause, and what to type 
     │   ├── ThrottledError        too many calls; tried again and given up
     │   ├── ConflictError         the resource is in a state that forbids the call
     │   ├── UnreachableError      no connection, or none in time
+    │   │   └── UncertainError        and nobody can tell whether the job was started
     │   ├── StorageFullError      no room left where the objects go
     │   └── ServiceError          the service failed on its side
     ├── WireError             an object that this version can't read
@@ -75,6 +76,7 @@ __all__ = [
     "SpotReclaimedError",
     "StorageFullError",
     "ThrottledError",
+    "UncertainError",
     "UnreachableError",
     "UpstreamError",
     "UsageError",
@@ -176,6 +178,10 @@ class ConflictError(BackendError):
 
 class UnreachableError(BackendError):
     """No connection to the service, or no answer in time."""
+
+
+class UncertainError(UnreachableError):
+    """The answer was lost, and nobody can tell for now whether the job was started."""
 
 
 class StorageFullError(BackendError):

@@ -14,19 +14,20 @@ from typing import Any, cast
 from nbbatch import config
 from nbbatch.backends.base import Call, Launch
 from nbbatch.config import Settings
-from nbbatch.errors import BackendError, NotFoundError
+from nbbatch.errors import BackendError, NotFoundError, UncertainError
 from nbbatch.facts import JobFacts
 from nbbatch.futures.array.job import ArrayJob
 from nbbatch.futures.array.taken import ranges
 from nbbatch.futures.array.tracker import tracker_of
 from nbbatch.futures.chains import Chain, Chains
 from nbbatch.futures.job import Job
+from nbbatch.futures.records.locating import located
 from nbbatch.futures.records.noting import facts_of
 from nbbatch.futures.records.registry import Record, Registry
 from nbbatch.futures.records.roll import Roll
 from nbbatch.futures.watching.again import Again
 from nbbatch.futures.watching.changes import first_facts
-from nbbatch.futures.watching.tracker import Observer
+from nbbatch.futures.watching.observer import Observer
 from nbbatch.futures.watching.waiting import explained
 from nbbatch.futures.watching.watcher import Watcher
 from nbbatch.opening import open_backend
@@ -101,7 +102,9 @@ class Session:
             self._send_worker()
             libraries = {} if work.source else self.supply.sent(work.captured, options, work.say)
             sender.write(work, options, libraries)
-            record = replace(record, batch_job_id=self.backend.runner.start(launch))
+            # Where nobody can tell whether it was started, whoever follows the job finds out.
+            with contextlib.suppress(UncertainError):
+                record = replace(record, batch_job_id=self.backend.runner.start(launch))
             # It runs: a full disk must not keep it from whoever started it.
             with contextlib.suppress(BackendError):
                 self._registry.write(record)
@@ -163,8 +166,9 @@ class Session:
 
     def facts(self, records: Sequence[Record]) -> list[JobFacts]:
         """Return what is known now about jobs; the backend is asked about those that live."""
-        live = [r.batch_job_id for r in records if r.batch_job_id and not r.outcome]
         runner = self.backend.runner
+        records = [located(record, runner, self._registry) for record in records]
+        live = [r.batch_job_id for r in records if r.batch_job_id and not r.outcome]
         known = explained(runner, runner.describe(live), time.time()) if live else {}
         prices = self._prices
         return [facts_of(r, self.backend, prices, known.get(r.batch_job_id)) for r in records]
@@ -180,8 +184,9 @@ class Session:
 
     def cancel(self, id_: str) -> str:
         """Ask a job to end; return its full id."""
-        record = self._find(id_)
-        self.backend.runner.stop([record.batch_job_id], "nbbatch: cancelled")
+        runner = self.backend.runner
+        record = located(self._find(id_), runner, self._registry)
+        runner.stop([record.batch_job_id] if record.batch_job_id else [], "nbbatch: cancelled")
         self._watcher.hurry()
         return record.id
 
@@ -208,6 +213,7 @@ class Session:
             catch=options.catch,
             print_exception=options.print_exception,
             nodes=options.nodes,
+            queue=options.queue or "",
             notebook=work.notebook,
             options=kept(options) if work.items or starts_again(work.captured, options) else {},
             directory=os.getcwd(),

@@ -71,8 +71,7 @@ class Launch:
     @property
     def unique(self) -> str:
         """What no other launch is called: the job's id, its first attempt if not 1, its sheet."""
-        sheet = f"-sheet{self.sheet}" if self.sheet else ""
-        return f"{self.job_id}-{self.before + 1}{sheet}" if self.before else self.job_id + sheet
+        return unique(self.job_id, self.before, self.sheet)
 
     @property
     def time_limit(self) -> int | None:
@@ -155,8 +154,26 @@ class Runner(Protocol):
 
         Raises
         ------
+        UncertainError
+            Nobody can tell for now whether it was: `find` will.
         BackendError
             The job was not started.
+        """
+
+    def find(self, name: str, unique: str, queue: str) -> str | None:
+        """Look for a job by what `start` was given, where its id is not known.
+
+        Parameters
+        ----------
+        name, unique
+            Those of its `Launch`.
+        queue
+            The one that it asked for; ``""`` for none.
+
+        Returns
+        -------
+        str or None
+            The backend's own id; None where there is no such job.
         """
 
     def describe(self, ids: Sequence[str]) -> Mapping[str, Status]:
@@ -195,6 +212,12 @@ class Backend:
     runner: Runner
     #: Looks at all that jobs with such options need, one finding after the other; never raises.
     examine: Callable[[Options], Iterator[Finding]]
+
+
+def unique(job_id: str, before: int, sheet: int = 0) -> str:
+    """Return what no other launch is called than that of a job after so many attempts."""
+    attempt = f"-{before + 1}" if before else ""
+    return job_id + attempt + (f"-sheet{sheet}" if sheet else "")
 
 
 def masked(environment: Mapping[str, str], secret: frozenset[str]) -> dict[str, str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from nbbatch.backends.base import Backend
 from nbbatch.errors import OptionError
+from nbbatch.futures.records.locating import located
 from nbbatch.futures.records.registry import Record, Registry
 
 
@@ -27,6 +28,7 @@ def resolve(wanted: Iterable[str], registry: Registry, backend: Backend) -> dict
         if record is None:
             found[word] = _own(word, backend)
         elif record.outcome in ("", "ok"):
+            record = located(record, backend.runner, registry)
             _check_started(word, record)
             found |= {} if record.outcome else {record.id: record.batch_job_id}
         else:

@@ -13,6 +13,7 @@ from nbbatch.backends.base import Backend
 from nbbatch.errors import JobCancelledError, NbbatchError
 from nbbatch.facts import State
 from nbbatch.futures.described import Described
+from nbbatch.futures.records.locating import located
 from nbbatch.futures.records.noting import finished, noted
 from nbbatch.futures.records.registry import Record, Registry
 from nbbatch.futures.returning.ending import Ending, find_ending
@@ -21,7 +22,8 @@ from nbbatch.futures.returning.results import Results
 from nbbatch.futures.returning.returned import Returned
 from nbbatch.futures.telling.archive import Archive
 from nbbatch.futures.watching.again import Again, announcement, renews, wanted
-from nbbatch.futures.watching.tracker import Observer, Tracker
+from nbbatch.futures.watching.observer import Observer
+from nbbatch.futures.watching.tracker import Tracker
 from nbbatch.futures.watching.watcher import Watcher
 from nbbatch.wire.checkpoints import Owner
 
@@ -85,7 +87,7 @@ class Job(Described, Future, Generic[R]):  # type: ignore[type-arg]
         """
         if self.done():
             return self.cancelled()
-        self._backend.runner.stop([self.batch_job_id], "nbbatch: cancelled")
+        self._stop()
         self._tracker.cancelled_here = True
         self._watcher.hurry()
         return True
@@ -110,7 +112,8 @@ class Job(Described, Future, Generic[R]):  # type: ignore[type-arg]
         """
         self._again, self._chains = again, chains
         # Those who wait in `concurrent.futures.wait` and `as_completed` tell nobody else.
-        self._watcher.add(self._tracker, self._finish, lambda: bool(self._waiters))
+        tracker, waiters = self._tracker, self._waiters
+        self._watcher.add(tracker, self._finish, lambda: bool(waiters), self._locate)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait for the end without taking the result; tell whether it has come."""
@@ -254,6 +257,19 @@ class Job(Described, Future, Generic[R]):  # type: ignore[type-arg]
             raise
         return value
 
+    def _locate(self) -> None:
+        """Look for a job that was started, as far as is known; on the watcher's thread."""
+        self._record = located(self._record, self._backend.runner, self._registry)
+        if self._record.batch_job_id:
+            self._tracker.locate(self._record.batch_job_id)
+            if self._tracker.cancelled_here:
+                self._stop()
+
+    def _stop(self) -> None:
+        # One that can't be found yet is stopped when it is.
+        if self.batch_job_id:
+            self._backend.runner.stop([self.batch_job_id], "nbbatch: cancelled")
+
     def _finish(self) -> None:
         """Take the end; on the watcher's thread, so nothing is unpickled here."""
         if self._chains is not None and self._tracker.failure is None:
@@ -282,7 +298,7 @@ class Job(Described, Future, Generic[R]):  # type: ignore[type-arg]
         tracker.go_on(new.batch_job_id, new.before, new.asked, announcement(old, new))
         if tracker.cancelled_here:
             with contextlib.suppress(NbbatchError):
-                self._backend.runner.stop([new.batch_job_id], "nbbatch: cancelled")
+                self._stop()
         self.watch(again, self._chains)
 
     def _take_end(self) -> None:

@@ -41,7 +41,9 @@ class Account:
     def sign_in(self, token: str) -> None:
         """Have new credentials on this machine, as ``aws sso login`` and its like leave them."""
         text = f"aws_access_key_id = testing\naws_secret_access_key = {token}-secret"
-        self.signed_in.write_text(f"[default]\n{text}\naws_session_token = {token}\n")
+        new = self.signed_in.with_suffix(".new")
+        new.write_text(f"[default]\n{text}\naws_session_token = {token}\n")
+        new.replace(self.signed_in)
 
     def renew(self, token: str, old: str) -> None:
         """Have other credentials here and in the jobs; the old ones are good no more."""
@@ -57,9 +59,7 @@ def opened(tmp_path: Path, **place: Any) -> Iterator[Account]:
     with aws_rig.aws_rig(tmp_path, **place) as rig, contextlib.ExitStack() as stack:
         s3, batch = Faults(1), Faults(2)
         os.environ["AWS_ENDPOINT_URL"] = stack.enter_context(unreliable(rig.moto, s3))
-        os.environ["AWS_ENDPOINT_URL_BATCH"] = stack.enter_context(
-            unreliable(rig.batch.url, batch)
-        )
+        os.environ["AWS_ENDPOINT_URL_BATCH"] = stack.enter_context(unreliable(rig.batch.url, batch))
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
             del os.environ[name]
         os.environ["NBBATCH_HOME"] = str(tmp_path / "home")

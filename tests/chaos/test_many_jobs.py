@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -37,12 +38,13 @@ def _function() -> Any:
 
 def run(account: Account, diary: Path, count: int, at_once: int) -> None:
     """Run so many jobs, and check what became of each."""
-    work, tokens = _function(), iter(range(count))
+    work, tokens, signing_in = _function(), iter(range(count)), threading.Lock()
 
     def one(number: int) -> tuple[int, Any]:
         if number and number % RENEW == 0:
-            turn = next(tokens)
-            account.renew(f"token-{turn + 1}", f"token-{turn}" if turn else "first")
+            with signing_in:
+                turn = next(tokens)
+                account.renew(f"token-{turn + 1}", f"token-{turn}" if turn else "first")
         # Now and then large enough to travel apart.
         data = os.urandom(100 + (number % 20 == 0) * (2 << 20))
         job: Job[Any] = work.submit(number, str(diary), data)

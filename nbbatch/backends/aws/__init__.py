@@ -19,6 +19,8 @@
 `explaining`    the questions behind that
 `doctor`        what can be told about the whole account
 `cache`         what was true yesterday, on disk
+`pauses`        how long to wait before a call is made again
+`recovery`      credentials that were renewed elsewhere
 `submit`        a job is submitted once, whatever the network does
 `status`        Batch's description of a job as a `Status`
 `diagnosis`     why a job ended without an outcome

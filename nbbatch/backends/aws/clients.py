@@ -11,6 +11,7 @@ import boto3
 from botocore.config import Config
 
 from nbbatch.backends.aws.errors import translated
+from nbbatch.backends.aws.recovery import Recovery, whole
 from nbbatch.errors import ConfigurationError, RegionError
 
 if TYPE_CHECKING:
@@ -20,8 +21,10 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_ssm import SSMClient
 
+#: Of one call; the pauses between them are about half a minute in all.
+_TRIES = 7
 _COMMON = Config(
-    retries={"mode": "standard", "total_max_attempts": 5},
+    retries={"mode": "standard", "total_max_attempts": _TRIES},
     connect_timeout=3,
     read_timeout=60,
     max_pool_connections=16,
@@ -60,6 +63,7 @@ class Clients:
         self._lock = threading.RLock()
         self._session: Any = None
         self._made: dict[str, Any] = {}
+        self._recovery = Recovery(self._held, self._look_up)
 
     @property
     def region(self) -> str:
@@ -173,8 +177,24 @@ class Clients:
                 made = self._opened().client(service, region_name=region, config=config, **extra)
                 if service == "s3":
                     made.meta.events.register_first("needs-retry.s3", _stay_in(region))
+                made.meta.events.register_first("needs-retry", self._recovery)
+                tries = 1 if config is _ONCE else _TRIES
+                made.meta.events.register_first("needs-retry", whole(tries))
+                # Without anything to sign with it would go on having nothing.
+                if self._held() is None:
+                    self._session = None
+                    return made
                 self._made[key] = made
         return self._made[key]
+
+    def _held(self) -> Any:
+        """Return what the clients sign with."""
+        return self._opened().get_credentials()
+
+    def _look_up(self) -> Any:
+        """Return what a process that starts now would sign with."""
+        with translated("no credentials can be had"):
+            return boto3.session.Session(profile_name=self.profile).get_credentials()
 
 
 def on_aws(address: str) -> bool:

@@ -167,6 +167,11 @@ def status_of(error: BaseException) -> int:
     return int(_answer(error).get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
 
+def retried(error: BaseException) -> bool:
+    """Tell whether it is the answer to another try of a call than the first."""
+    return bool(_answer(error).get("ResponseMetadata", {}).get("RetryAttempts"))
+
+
 def message_of(error: BaseException) -> str:
     """Return AWS's message, or the error's own where AWS did not answer."""
     return str(_answer(error).get("Error", {}).get("Message", "")) or str(error)

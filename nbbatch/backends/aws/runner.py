@@ -106,6 +106,12 @@ class BatchRunner:
             self._definitions.forget(launch.options.job_definition)
             raise NotFoundError(error.what, error.cause, NO_DEFINITION) from error
 
+    def find(self, name: str, unique: str, queue: str) -> str | None:
+        """Look for a job by its name; see `nbbatch.backends.base.Runner.find`."""
+        place = self._queues.get(queue or None).name
+        with translated(f"can't look for the job {name}"):
+            return self._submitter.find(requests.job_name(name, unique), place)
+
     def describe(self, ids: Sequence[str]) -> Mapping[str, Status]:
         """Return what Batch knows about jobs, 100 with each call; unknown ones are left out.
 

@@ -8,15 +8,22 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    IncompleteReadError,
+    ReadTimeoutError,
+    ResponseStreamingError,
+)
 from urllib3.exceptions import HTTPError
 
 from nbbatch.backends.aws import transfer
-from nbbatch.backends.aws.errors import code_of, status_of, translate, translated
+from nbbatch.backends.aws.errors import code_of, retried, status_of, translate, translated
+from nbbatch.backends.aws.pauses import backoff
 from nbbatch.errors import ConfigurationError
 from nbbatch.wire import keys
 from nbbatch.worker.stores.names import check_key
-from nbbatch.worker.stores.pieces import as_views, total
+from nbbatch.worker.stores.pieces import as_views, holds, total
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -28,6 +35,8 @@ if TYPE_CHECKING:
 _DELETE = 1000
 _TRIES = 4
 _ABSENT = frozenset({"NoSuchKey", "404", "NotFound"})
+#: What the body of an answer ends in that does not come whole.
+_BROKEN_OFF = (HTTPError, IncompleteReadError, ReadTimeoutError, ResponseStreamingError)
 
 
 class S3ClientStore:
@@ -70,7 +79,7 @@ class S3ClientStore:
         if large and if_absent and self.size(key) is not None:
             return False
         condition = {"IfNoneMatch": "*"} if if_absent else {}
-        for last in (*[False] * (_TRIES - 1), True):
+        for attempt in range(_TRIES):
             try:
                 if large:
                     transfer.upload(self._s3, where, views, **condition)
@@ -78,23 +87,36 @@ class S3ClientStore:
                     self._s3.put_object(**where, Body=transfer.body(views), **condition)
                 return True
             except (ClientError, BotoCoreError) as error:
-                if if_absent and status_of(error) == HTTPStatus.PRECONDITION_FAILED:
-                    return False
+                lost = if_absent and status_of(error) == HTTPStatus.PRECONDITION_FAILED
+                if lost or code_of(error) == "NoSuchUpload":
+                    # An earlier try may have written it, and only its answer was lost.
+                    if retried(error) and holds(self, key, views):
+                        return True
+                    if lost:
+                        return False
+                last = attempt == _TRIES - 1
                 if last or not if_absent or status_of(error) != HTTPStatus.CONFLICT:
                     raise self._error(error, "write", key) from error
-            self._sleep(0.1)
+            self._sleep(backoff(attempt))
         raise AssertionError("unreachable")
 
     def get(self, key: str) -> bytes | None:
         """Return an object's bytes, or None where there is none."""
-        with self._calling("read", key):
+        for attempt in range(_TRIES):
             try:
-                answer = self._s3.get_object(**self._where(key))
+                # botocore tries again until the answer begins, and not where it breaks off.
+                return bytes(self._s3.get_object(**self._where(key))["Body"].read())
             except ClientError as error:
                 if code_of(error) in _ABSENT:
                     return None
-                raise
-            return bytes(answer["Body"].read())
+                raise self._error(error, "read", key) from error
+            except _BROKEN_OFF as error:
+                if attempt == _TRIES - 1:
+                    raise self._error(error, "read", key) from error
+            except BotoCoreError as error:
+                raise self._error(error, "read", key) from error
+            self._sleep(backoff(attempt))
+        raise AssertionError("unreachable")
 
     def size(self, key: str) -> int | None:
         """Return an object's size in bytes, or None where there is none."""
@@ -125,7 +147,7 @@ class S3ClientStore:
                 tries -= 1
                 if not tries:
                     raise self._error(error, "read", key) from error
-                self._sleep(0.2)
+                self._sleep(backoff(_TRIES - tries - 1))
             # What came stays; only an answer that breaks off at once counts against the tries.
             tries = _TRIES if done > before else tries
 

@@ -7,8 +7,8 @@ is there.
 
 from __future__ import annotations
 
-import random
 import time
+from collections import deque
 from enum import Enum, auto
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,14 @@ from botocore.exceptions import (
 )
 
 from nbbatch.backends.aws.errors import VENDOR, kind_of, status_of, translate
-from nbbatch.errors import NbbatchError, ThrottledError, UnreachableError
+from nbbatch.backends.aws.pauses import backoff
+from nbbatch.errors import (
+    NbbatchError,
+    ServiceError,
+    ThrottledError,
+    UncertainError,
+    UnreachableError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,9 +37,10 @@ if TYPE_CHECKING:
     from nbbatch.backends.aws.clients import Clients
 
 _TRIES = 8
-_LONGEST = 8.0
 #: Batch's list of jobs may lag behind SubmitJob.
 _LOOKS = (0.5, 1.0, 2.0)
+#: How often the list may not be had, each time after all tries of one call.
+_TROUBLES = 3
 
 
 class Fate(Enum):
@@ -49,9 +57,13 @@ def fate(error: BaseException) -> Fate:
         return Fate.NOT_ACCEPTED
     if isinstance(error, (HTTPClientError, VendorConnectionError)):
         return Fate.UNKNOWN
-    if kind_of(error)[0] is ThrottledError:
+    kind = kind_of(error)[0]
+    if kind is ThrottledError:
         return Fate.NOT_ACCEPTED
     answered = status_of(error)
+    # An answer that broke off, or can't be read.
+    if not answered and kind in (UnreachableError, ServiceError):
+        return Fate.UNKNOWN
     unsure = answered >= HTTPStatus.INTERNAL_SERVER_ERROR or answered == HTTPStatus.REQUEST_TIMEOUT
     return Fate.UNKNOWN if unsure else Fate.REFUSED
 
@@ -122,17 +134,23 @@ class Submitter:
 
     def _find(self, name: str, queue: str, error: BaseException) -> str | None:
         """Look for a job by its name; raise where that can't be done."""
-        for pause in (*_LOOKS, None):
+        looks, troubles = deque(_LOOKS), 0
+        while True:
             try:
-                found = self._listed(name, queue)
+                found = self.find(name, queue)
             except VENDOR as trouble:
-                raise _unsure(name, error) from trouble
-            if found or pause is None:
-                return found
+                troubles += 1
+                if troubles > _TROUBLES or fate(trouble) is Fate.REFUSED:
+                    raise _unsure(name, error) from trouble
+                pause = backoff(troubles)
+            else:
+                if found or not looks:
+                    return found
+                pause = looks.popleft()
             self._sleep(pause)
-        return None
 
-    def _listed(self, name: str, queue: str) -> str | None:
+    def find(self, name: str, queue: str) -> str | None:
+        """Return Batch's id of the job of that name, if there is one."""
         answer = self._clients.batch.list_jobs(
             jobQueue=queue, filters=[{"name": "JOB_NAME", "values": [name]}]
         )
@@ -140,14 +158,9 @@ class Submitter:
         return next((str(job["jobId"]) for job in found if job["jobName"] == name), None)
 
 
-def backoff(attempt: int) -> float:
-    """Return seconds to wait after a failed attempt (from 0): longer each time, and spread."""
-    return random.uniform(0.1, min(0.5 * 2**attempt, _LONGEST))  # noqa: S311 no secret
-
-
 def _unsure(name: str, error: BaseException) -> NbbatchError:
-    return UnreachableError(
+    return UncertainError(
         f"it is not known whether the job {name} was submitted",
         f"{type(error).__name__}: {error}; and Batch's list of jobs can't be read either",
-        "look for it in the AWS Batch console before you run it again",
+        "%batch attach finds it as soon as Batch can be asked; don't run it again before",
     )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
 
 from nbbatch.worker.stores.pieces import cut, total
 
@@ -83,7 +86,9 @@ def upload(client: Any, where: dict[str, str], views: Sequence[memoryview], **fi
         done = {"Parts": _parts(client, {**where, "UploadId": upload_id}, views)}
         client.complete_multipart_upload(**where, UploadId=upload_id, MultipartUpload=done, **final)
     except BaseException:
-        client.abort_multipart_upload(**where, UploadId=upload_id)
+        # What went wrong first is what to tell; S3's lifecycle rules remove what is left.
+        with contextlib.suppress(ClientError, BotoCoreError):
+            client.abort_multipart_upload(**where, UploadId=upload_id)
         raise
 
 

@@ -120,6 +120,10 @@ class LocalRunner:
             self._start(launch)
         return launch.unique
 
+    def find(self, name: str, unique: str, queue: str) -> str | None:
+        """Look for a job; see `nbbatch.backends.base.Runner.find`."""
+        return unique if self._describe(unique) is not None else None
+
     def describe(self, ids: Sequence[str]) -> Mapping[str, Status]:
         """Return what is known about jobs; see `nbbatch.backends.base.Runner.describe`."""
         found = {id_: self._describe(id_) for id_ in ids}

@@ -40,8 +40,13 @@ def noted(record: Record, facts: JobFacts) -> Record:
     if facts.children is not None:
         ended["children"] = dataclasses.asdict(facts.children)
     stays = [dataclasses.astuple(stay) for stay in facts.stays]
-    outcome, message = facts.outcome, facts.message
-    return replace(record, outcome=outcome, message=message, stays=stays, ended=ended)
+    end: dict[str, Any] = {
+        "outcome": facts.outcome,
+        "message": facts.message,
+        "stays": stays,
+        "ended": ended,
+    }
+    return replace(record, batch_job_id=facts.batch_job_id or record.batch_job_id, **end)
 
 
 def facts_of(

@@ -49,6 +49,8 @@ class Record:
         The job of which it tries items again, and which items these are (`array.taken.ranges`).
     depends_on
         The jobs that must succeed before it is started, by their own ids.
+    queue
+        The one that it asked for; ``""`` for none.
     """
 
     id: str
@@ -76,6 +78,7 @@ class Record:
     retries: str = ""
     retried: str = ""
     depends_on: Sequence[str] = ()
+    queue: str = ""
 
     def past(self) -> tuple[Stay, ...]:
         """Return the states of a job that has ended."""
@@ -97,7 +100,7 @@ class Registry:
             The disk is full, or the folder is not ours to write.
         """
         path = self._path(record.id)
-        temporary = path.with_suffix(f".{os.getpid()}")
+        temporary = path.with_suffix(f".{os.urandom(6).hex()}")
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             temporary.write_text(json.dumps(dataclasses.asdict(record)))

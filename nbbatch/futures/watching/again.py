@@ -5,12 +5,15 @@ No backend can change a job's memory between its attempts, so whoever watches th
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import replace
 
 from nbbatch.backends.base import Backend, Launch
+from nbbatch.errors import UncertainError
 from nbbatch.facts import Loss
+from nbbatch.futures.records.locating import located
 from nbbatch.futures.records.registry import Record, Registry
 from nbbatch.futures.watching.tracker import Tracker
 from nbbatch.options import Options, kept, restored
@@ -101,13 +104,24 @@ class Again:
         asked = {**record.asked, **options.asked()}
         new = replace(record, before=before, asked=asked, options=kept(options), batch_job_id="")
         claim = keys.again(record.id, before + 1)
-        if not self._backend.store.put(claim, [b""], if_absent=True):
+        # Of one's own, so that the store can tell whose it is where an answer was lost.
+        if not self._backend.store.put(claim, [os.urandom(8)], if_absent=True):
             elsewhere = self._started_elsewhere(record.id, before)
             if elsewhere is not None:
                 return elsewhere
-        new = replace(new, batch_job_id=self._backend.runner.start(self._launch(new, options)))
+            # Whoever was first died over it: before the job was started, or just after.
+            new = located(new, self._backend.runner, self._registry)
+        if not new.batch_job_id:
+            new = replace(new, batch_job_id=self._started(self._launch(new, options)))
         self._registry.write(new)
         return new
+
+    def _started(self, launch: Launch) -> str:
+        try:
+            return self._backend.runner.start(launch)
+        except UncertainError:
+            # Whoever follows the job finds out.
+            return ""
 
     def _started_elsewhere(self, id_: str, before: int) -> Record | None:
         """Wait for the kernel that was first; None where it seems to have died over it."""

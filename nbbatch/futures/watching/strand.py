@@ -73,6 +73,11 @@ class Strand:
             self._spoke[self.attempt] = float(new[-1]["t"])
         return new
 
+    def claimed_by(self) -> str:
+        """Return the backend's id of the job that makes this attempt, once one does."""
+        data = self._store.get(keys.claim(self._teller.job, self.attempt, self._teller.part))
+        return (data or b"").decode("utf-8", "replace").partition("#")[0]
+
     def read_outcome(self) -> bool:
         """Fetch the outcome, if it is there and new, and check its seal."""
         if self.outcome is not None:

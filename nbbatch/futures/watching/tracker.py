@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 from nbbatch.backends.base import ClientStore
 from nbbatch.errors import NbbatchError
@@ -14,6 +14,7 @@ from nbbatch.facts import JobFacts, Loss, NodeFacts, State, Status, Stay
 from nbbatch.futures.telling.labels import MAIN, labels
 from nbbatch.futures.telling.story import Teller
 from nbbatch.futures.watching.changes import at_end, changed, joined, with_states
+from nbbatch.futures.watching.observer import Observer
 from nbbatch.futures.watching.past import Past
 from nbbatch.futures.watching.strand import Strand, deciding
 from nbbatch.wire import spec
@@ -28,16 +29,6 @@ WHOLE = (Loss.CANCELLED, Loss.TIMEOUT, Loss.SPOT)
 _TURN = 16
 
 _log = logging.getLogger(__name__)
-
-
-class Observer(Protocol):
-    """Whoever wants to see a job; called on the watcher's thread, and must be quick."""
-
-    def on_facts(self, facts: JobFacts) -> None:
-        """Take the facts after a change."""
-
-    def on_frames(self, frames: list[Frame]) -> None:
-        """Take the next frames, in order."""
 
 
 class Tracker:
@@ -302,7 +293,8 @@ class Tracker:
         outcomes = [strand.outcome for strand in self.strands]
         if None in outcomes:
             # Its last words may have come between the last look and its end.
-            return gone and not (self._read_all() or self.read_outcomes() or self._move())
+            news = gone and (self._read_all() or self.read_outcomes() or self._move())
+            return gone and not (news or self._elsewhere())
         words = {outcome.status for outcome in outcomes if outcome is not None}
         known = any(outcome.loss for outcome in outcomes if outcome is not None)
         if known or words & {spec.ERROR, spec.REFUSED} or words == {spec.OK}:
@@ -321,6 +313,23 @@ class Tracker:
         forward = last > self._attempt
         self._restart(last, told=not forward)
         return forward or self.read_outcomes()
+
+    def _elsewhere(self) -> bool:
+        """Turn to the job that makes this attempt, where it is not the one that has ended.
+
+        The backend may have two where an answer was lost: the second one ends at once.
+        """
+        owner = self.strands[MAIN].claimed_by()
+        if owner in ("", self.facts.batch_job_id):
+            return False
+        self.locate(owner)
+        return True
+
+    def locate(self, batch_job_id: str) -> None:
+        """Take it that this is what the backend calls the job."""
+        self.status = None
+        again = {"state": State.SUBMITTED, "stopped_at": None} if self.facts.state.final else {}
+        self.publish(replace(self.facts, batch_job_id=batch_job_id, **again))  # type: ignore[arg-type]
 
     def status_of(self, node: int) -> Status | None:
         """Return what the backend says of a node, or of the job where that says more."""

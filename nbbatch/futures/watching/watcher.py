@@ -6,10 +6,19 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from typing import Protocol
 
 from nbbatch.backends.base import Backend
-from nbbatch.errors import BackendError, NbbatchError, as_error
+from nbbatch.errors import (
+    BackendError,
+    CredentialsError,
+    NbbatchError,
+    ServiceError,
+    ThrottledError,
+    UnreachableError,
+    as_error,
+)
 from nbbatch.facts import Status
 from nbbatch.futures.watching.tracker import Tracker
 from nbbatch.futures.watching.waiting import Inquiry
@@ -30,6 +39,9 @@ _ONLOOKERS = 2.0
 _MISSING = 30.0
 #: Seconds for which an error of the backend is tried again before a job is given up.
 _PATIENCE = 600.0
+#: The same for what passes: a laptop is on its way, somebody has to sign in again tomorrow.
+_LONG_PATIENCE = 86400.0
+_PASSING = (CredentialsError, UnreachableError, ThrottledError, ServiceError)
 
 
 _log = logging.getLogger(__name__)
@@ -39,11 +51,16 @@ class Watched:
     """A job in the watcher's care."""
 
     def __init__(
-        self, tracker: Tracker, finish: Callable[[], None], attended: Callable[[], bool]
+        self,
+        tracker: Tracker,
+        finish: Callable[[], None],
+        attended: Callable[[], bool],
+        locate: Callable[[], None],
     ) -> None:
         self.tracker = tracker
         self.finish = finish
         self.attended = attended
+        self.locate = locate
         self.since = time.monotonic()
         self.next_look = 0.0
         self.trouble_since: float | None = None
@@ -99,6 +116,7 @@ class Watcher:
         tracker: Tracker,
         finish: Callable[[], None],
         attended: Callable[[], bool] = lambda: False,
+        locate: Callable[[], None] = lambda: None,
     ) -> None:
         """Watch a job.
 
@@ -108,9 +126,11 @@ class Watcher:
             Called once, on the watcher's thread, when the job has ended.
         attended
             Tells whether anybody waits for the job in a way that its tracker does not know.
+        locate
+            Looks for the job where it is not known what the backend calls it.
         """
         with self._lock:
-            self._jobs.append(Watched(tracker, finish, attended))
+            self._jobs.append(Watched(tracker, finish, attended, locate))
             self._ask = self._backend.runner.poll_seconds
             self._next_ask = min(self._next_ask, time.monotonic() + self._ask)
             self._start()
@@ -177,6 +197,7 @@ class Watcher:
         onlookers = self._due()
         if onlookers:
             self._others = [tracker for onlooker in onlookers for tracker in onlooker.asked()]
+        sought = self._locate(jobs)
         trackers = [*(watched.tracker for watched in jobs), *self._others]
         asked = trackers if onlookers else trackers[: len(jobs)]
         ids = {tracker.facts.batch_job_id for tracker in asked} - {""}
@@ -190,13 +211,24 @@ class Watcher:
         else:
             for onlooker in onlookers:
                 self._tell(onlooker, statuses)
-            for watched in jobs:
+            for watched in (each for each in jobs if each not in sought):
                 status = statuses.get(watched.tracker.facts.batch_job_id)
                 self._guarded(watched, lambda w=watched, s=status: _take(w, s))  # type: ignore[misc]
         self._inquiry.consider(trackers)
         most = _ASK_MOST[self._backend.name]
         self._ask = min(self._ask * 1.2, max(most, self._backend.runner.poll_seconds))
         self._next_ask = time.monotonic() + self._ask
+
+    def _locate(self, jobs: list[Watched]) -> list[Watched]:
+        """Look for jobs that can't be asked about; return those of which nothing is known."""
+        failed = []
+        for watched in (each for each in jobs if not each.tracker.facts.batch_job_id):
+            try:
+                watched.locate()
+            except BackendError as error:
+                self._trouble(watched, error)
+                failed.append(watched)
+        return failed
 
     def _tell(self, onlooker: Onlooker, statuses: Mapping[str, Status]) -> None:
         try:
@@ -243,8 +275,12 @@ class Watcher:
         """Be patient with a backend that fails; say so on the card."""
         now = time.monotonic()
         watched.trouble_since = watched.trouble_since or now
-        if now - watched.trouble_since > _PATIENCE:
+        patience = _LONG_PATIENCE if isinstance(error, _PASSING) else _PATIENCE
+        if now - watched.trouble_since > patience:
             watched.tracker.failure = error
+        else:
+            text = f"{error.what}: {error.cause}. It goes on by itself; next: {error.hint}"
+            watched.tracker.publish(replace(watched.tracker.facts, message=text))
 
     def _drop(self, watched: Watched) -> None:
         with self._lock:

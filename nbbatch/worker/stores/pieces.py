@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nbbatch.wire import digest
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from nbbatch.wire.store import Buffer
+    from nbbatch.wire.store import Buffer, ReadingStore
 
 
 def as_views(pieces: Sequence[Buffer]) -> list[memoryview]:
@@ -31,3 +33,19 @@ def cut(views: Sequence[memoryview], start: int, stop: int) -> Iterator[memoryvi
         if begin < end:
             yield view[begin:end]
         at += view.nbytes
+
+
+def holds(store: ReadingStore, key: str, views: Sequence[memoryview]) -> bool:
+    """Tell whether an object has these very bytes."""
+    size = total(views)
+    if store.size(key) != size:
+        return False
+    for piece in digest.chunks(size):
+        found = memoryview(bytearray(piece.stop - piece.start))
+        store.read_into(key, piece.start, found)
+        at = 0
+        for view in cut(views, piece.start, piece.stop):
+            if found[at : at + view.nbytes] != view:
+                return False
+            at += view.nbytes
+    return True

@@ -13,7 +13,7 @@ from urllib.parse import unquote_plus, urlsplit
 
 from nbbatch.wire import digest
 from nbbatch.worker.stores.names import check_key
-from nbbatch.worker.stores.pieces import as_views, cut, total
+from nbbatch.worker.stores.pieces import as_views, cut, holds, total
 from nbbatch.worker.stores.s3client import Client, Request, S3Error
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class S3Store:
             lost = error.status == _PRECONDITION and if_absent
             # An earlier try may have written it, and only its answer was lost.
             if error.ambiguous and (lost or error.code == "NoSuchUpload"):
-                return self._holds(key, views) or _unless(lost, error)
+                return holds(self, key, views) or _unless(lost, error)
             return _unless(lost, error)
         return True
 
@@ -187,21 +187,6 @@ class S3Store:
         cuts = [slice(start, min(start + step, size)) for start in range(0, size, step)]
         parts = b"".join(digest.in_threads(send, cuts))
         return b"<CompleteMultipartUpload>" + parts + b"</CompleteMultipartUpload>"
-
-    def _holds(self, key: str, views: Sequence[memoryview]) -> bool:
-        """Tell whether the object has these very bytes."""
-        size = total(views)
-        if self.size(key) != size:
-            return False
-        for piece in digest.chunks(size):
-            found = memoryview(bytearray(piece.stop - piece.start))
-            self.read_into(key, piece.start, found)
-            at = 0
-            for view in cut(views, piece.start, piece.stop):
-                if found[at : at + view.nbytes] != view:
-                    return False
-                at += view.nbytes
-        return True
 
 
 def _unless(lost: bool, error: S3Error) -> bool:

@@ -43,6 +43,7 @@ _TRANSIENT_CODES = frozenset(
         "ConditionalRequestConflict",
         "InternalError",
         "OperationAborted",
+        "RequestTimeTooSkewed",
         "RequestTimeout",
         "ServiceUnavailable",
         "SlowDown",
