@@ -6,6 +6,7 @@
 `expected`      variables that detached cells will have bound
 `awaited`       ``%%batch`` in a kernel: a cell that awaits, so that its page lives
 `commands`      ``%batch jobs|logs|cancel|attach|config|doctor``
+`arrivals`      results of detached cells, written when they come
 `completing`    what Tab offers after ``%batch``
 `namespace`     the only place that writes the notebook's namespace
 ==============  ================================================================

@@ -29,6 +29,7 @@ from nbbatch.follow import (
     stoppable,
 )
 from nbbatch.futures.job import Job
+from nbbatch.magics.arrivals import arrived, arrives
 from nbbatch.magics.expected import expect, expected
 from nbbatch.magics.line import CellLine, parse_line
 from nbbatch.magics.namespace import bind, write_results
@@ -85,19 +86,29 @@ async def _run(shell: Any, line: str, body: str, pauses: Pauses) -> _Rest:
         raise stopped(f"{work.spec.name} was not started, and nothing of it is left") from None
     if asked.as_name is not None:
         bind(shell, {asked.as_name: job})
-    if asked.detach:
-        expect(shell, job, cell, asked.names_out)
-    else:
-        return await _follow(shell, job, follower, pauses)
+    left = partial(_left, shell, job, cell, asked)
+    if not asked.detach:
+        return await _follow(shell, job, follower, pauses, left)
+    left()
     if fitting_emitter().takes_text:
         show_detached(job, follower)
     return lambda: job
 
 
-async def _follow(shell: Any, job: Job[Any], follower: Follower, pauses: Pauses) -> _Rest:
+def _left(shell: Any, job: Job[Any], cell: Cell, asked: CellLine) -> None:
+    """Have what a detached cell binds arrive later, and be of use to other cells until then."""
+    names = cell.names.reads | cell.names.binds | cell.names.deletes
+    arrives(shell, job, names.union(asked.names_in))
+    expect(shell, job, cell, asked.names_out)
+
+
+async def _follow(
+    shell: Any, job: Job[Any], follower: Follower, pauses: Pauses, left: Callable[[], None]
+) -> _Rest:
     try:
         await following(job, follower, fitting_emitter(), detachable=True, pauses=pauses)
     except Detached:
+        left()
         return lambda: job
     return partial(take_results, shell, job)
 
@@ -107,6 +118,7 @@ def take_results(shell: Any, job: Job[Any]) -> None:
 
     One that ran out of time brings back what it had bound by then.
     """
+    arrived(shell, job)
     lost = job.lost()
     if lost is None or isinstance(lost, JobTimeoutError):
         write_results(shell, job.results())

@@ -15,6 +15,7 @@ from nbbatch.doctor import report
 from nbbatch.errors import UsageError
 from nbbatch.follow import Detached, Follower, fitting_emitter, follow, show_again
 from nbbatch.listing import describe_settings, list_jobs
+from nbbatch.magics.arrivals import arrives
 from nbbatch.magics.cell import take_results
 from nbbatch.magics.line import help_text, parse_options
 from nbbatch.magics.namespace import bind
@@ -105,6 +106,8 @@ def _attach(shell: Any, words: list[str]) -> Any:
     try:
         follow(job, follower, fitting_emitter(), detachable=True)
     except Detached:
+        if job.kind == "cell":
+            arrives(shell, job, ())
         return job
     if job.kind == "cell":
         take_results(shell, job)

@@ -17,11 +17,12 @@ from nbbatch.capture import Cell, analyse
 from nbbatch.capture.names import parse
 from nbbatch.errors import UpstreamError
 from nbbatch.futures.job import Job
+from nbbatch.magics.namespace import remembered
 from nbbatch.wire.upstream import Promised, Reference
 
 __all__ = ["expect", "expected"]
 
-_NOTHING, _GONE = object(), object()
+_NOTHING = object()
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def expect(shell: Any, job: Job[Any], cell: Cell, out: Collection[str] | None) -
             continue
         found[name] = _Expected(
             job,
-            _reference(namespace.get(name, _NOTHING)),
+            remembered(namespace.get(name, _NOTHING)),
             name in sure and name not in cell.names.deletes,
             functions.get(name, frozenset()),
         )
@@ -128,15 +129,6 @@ def _failed(name: str, job: Job[Any], namespace: Mapping[str, Any]) -> bool:
             "run that cell again, then this one",
         )
     return True
-
-
-def _reference(value: Any) -> Callable[[], Any]:
-    """Remember which object it was, and keep it alive only where there is no other way."""
-    try:
-        found = weakref.ref(value)
-    except TypeError:
-        return lambda: value
-    return lambda: found() if found() is not None else _GONE
 
 
 def _bound(tree: ast.Module) -> tuple[set[str], dict[str, frozenset[str]], set[str]]:

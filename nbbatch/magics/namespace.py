@@ -1,14 +1,17 @@
-"""The only place that writes the notebook's namespace."""
+"""The only place that writes the notebook's namespace; and what stood there before."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection, Iterator, Mapping
+import weakref
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from nbbatch.futures.returning.results import Results
 
-__all__ = ["bind", "write_results"]
+__all__ = ["bind", "remembered", "write_results"]
+
+_GONE = object()
 
 
 def bind(shell: Any, values: Mapping[str, Any]) -> None:
@@ -28,6 +31,15 @@ def write_results(shell: Any, results: Results) -> None:
     bind(shell, {**followers, **results.variables})
     for reason in results.lost.values():
         warnings.warn_explicit(f"stays in the job: {reason}", RuntimeWarning, "nbbatch", 1)
+
+
+def remembered(value: Any) -> Callable[[], Any]:
+    """Remember which object it was, and keep it alive only where there is no other way."""
+    try:
+        found = weakref.ref(value)
+    except TypeError:
+        return lambda: value
+    return lambda: found() if found() is not None else _GONE
 
 
 def _followers(
