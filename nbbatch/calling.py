@@ -8,10 +8,12 @@ import linecache
 import re
 import sys
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from nbbatch.caching import tallied
 from nbbatch.capture.items import Needs, capture_items
 from nbbatch.capture.values import Scene, capture_call
 from nbbatch.catching import settle
@@ -80,15 +82,20 @@ def spread(
     check_array(merged)
     sender = session.sender(merged)
     captured = capture_call(function, (), kwargs, scene)
+    every: Iterator[Any] = enumerate(arguments)
+    tally = tallied(every, merged)
     at_once = session.backend.runner.at_once(merged)
-    size, portions = chunked(enumerate(arguments), count, chunksize, at_once)
+    size, portions = chunked(tally or every, count, chunksize, at_once)
     needs = Needs()
     with Packing(sender, size) as packing:
         for graph in capture_items(portions, needs):
             packing.add(graph)
         captured = needs.added_to(captured, scene)
         say = Steps() if _watched() else None
-        work = Work(JobSpec("map", name), captured, notebook(), say, packing.finish())
+        items = packing.finish()
+        if tally is not None:
+            items = replace(items, identity=tally.digest())
+        work = Work(JobSpec("map", name), captured, notebook(), say, items)
         job = session.spread(work, merged)
     if _watched() and len(job):
         job.show = _show

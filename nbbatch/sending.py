@@ -42,6 +42,8 @@ class Items:
         The object that they read.
     sender
         Of the job that they are for.
+    identity
+        What tells them from other items, where the option ``cache`` asks for that.
     """
 
     count: int
@@ -49,6 +51,7 @@ class Items:
     children: int
     pieces: Sequence[Buffer]
     sender: Sender
+    identity: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -135,6 +138,11 @@ class Sender:
             Portion(graph.meta(), graph.parts()),
         )
         return items.sealed(self._store, stamp, portion, self._known, self.sent)
+
+    def drop(self) -> None:
+        """Take back what was sent of a job that need not be started, if anything was."""
+        if self.sent:
+            self.undo()
 
     def undo(self) -> None:
         """Take back what was written."""

@@ -12,7 +12,8 @@ from functools import partial
 from typing import Any, cast
 
 from nbbatch import config
-from nbbatch.backends.base import Call, Launch
+from nbbatch.backends.base import Backend, Call, Launch
+from nbbatch.caching import Earlier, Reuse, told
 from nbbatch.config import Settings
 from nbbatch.errors import BackendError, NotFoundError, UncertainError
 from nbbatch.facts import JobFacts
@@ -70,6 +71,7 @@ class Session:
         self._registry = Registry(settings.home / "jobs")
         self._watcher = Watcher(self.backend)
         self.supply = Supply(settings.home, self.backend, self._secret)
+        self._reuse = Reuse(self.backend, self._secret, self.supply)
         self._again = Again(self.backend, self._registry, self._relaunch, self.supply.renew)
         self._chains = Chains(self.backend, self._registry, self.key_of)
         self._known: set[str] = set()
@@ -94,7 +96,13 @@ class Session:
             It was not started; nothing of it is left in the store.
         """
         sender = self.sender(options) if work.items is None else work.items.sender
+        cached = self._reuse.name(work, options)
+        earlier = self._reuse.find(cached, options)
+        if earlier is not None and (job := self._retold(earlier, observer)) is not None:
+            sender.drop()
+            return job
         launch, record, chain = self._prepare(work, options, sender.job)
+        record = replace(record, cache=cached)
         key = self.key_of(record.id)
         work = replace(work, spec=replace(work.spec, upstreams=chain.described(key)))
         self._registry.write(record)
@@ -277,16 +285,32 @@ class Session:
 
     def _job(self, record: Record, key: bytes, observer: Observer | None) -> Job[Any]:
         job = self._made(record, key, observer)
+        if record.cache:
+            job.keep_result(self._reuse.keep)
         job.watch(self._again, self._chains)
         return job
 
-    def _made(self, record: Record, key: bytes, observer: Observer | None) -> Job[Any]:
-        facts = first_facts(record, self.backend.name, self._prices)
-        tracker = tracker_of(record, self.backend, key, facts, self._known)
+    def _retold(self, earlier: Earlier, observer: Observer | None) -> Job[Any] | None:
+        """Return a job of which nothing is run; None where its result is not there any more."""
+        backend = replace(self.backend, store=earlier.store)
+        key = self.key_of(earlier.record.id)
+        job = self._made(earlier.record, key, observer, backend)
+        return job if job.retell(earlier.attempt, told(earlier)) else None
+
+    def _made(
+        self,
+        record: Record,
+        key: bytes,
+        observer: Observer | None,
+        backend: Backend | None = None,
+    ) -> Job[Any]:
+        backend = backend or self.backend
+        facts = first_facts(record, backend.name, self._prices)
+        tracker = tracker_of(record, backend, key, facts, self._known)
         if observer is not None:
             tracker.observe(observer)
         kind = ArrayJob if record.children is not None else Job
-        job: Job[Any] = kind(tracker, self.backend, self._watcher, key, record, self._registry)
+        job: Job[Any] = kind(tracker, backend, self._watcher, key, record, self._registry)
         if isinstance(job, ArrayJob):
             before = partial(self.attach, record.retries) if record.retries else None
             job.can_retry(self._retry, cast("Any", before))

@@ -72,6 +72,15 @@ class Supply:
             return self._compared(plan)
         return self._librarian.send(plan, say).meta()
 
+    def versions(self, captured: Captured, options: Options) -> Mapping[str, str]:
+        """Return the kernel's libraries that a job computes with, by name, with their versions."""
+        if options.env == NONE or not captured.wants:
+            return {}
+        from nbbatch.libraries.targets import kernel_target
+
+        plan = self._librarian.plan(captured.wants, kernel_target(), captured.graph.types)
+        return {item.name: item.version for item in plan.items}
+
     def described(self, captured: Captured, options: Options) -> str:
         """Say what a job would be given, and why; nothing is sent."""
         from nbbatch.libraries.sending import silent

@@ -44,7 +44,7 @@ class Needs:
             bytecode=own.bytecode or self.bytecode,
             upstreams=own.upstreams | self.upstreams,
         )
-        return completed(whole, scene)
+        return replace(completed(whole, scene), items=captured.items)
 
 
 def capture_items(portions: Iterable[Sequence[tuple[int, Any]]], needs: Needs) -> Iterator[Graph]:

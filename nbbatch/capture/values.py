@@ -6,7 +6,7 @@ import linecache
 import sys
 import warnings
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -50,6 +50,8 @@ class Captured:
     wants
         The modules that the code and the values import, local ones left out, each with who wants
         it, as `reason` puts it.
+    items
+        The values themselves, as the graph has them.
     """
 
     graph: Graph
@@ -58,6 +60,7 @@ class Captured:
     sources: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     inputs: tuple[str, ...] = ()
     wants: Mapping[str, str] = field(default_factory=dict)
+    items: Sequence[Item] = ()
 
     def parts(self) -> list[Buffer]:
         """Return the bytes in the order of an envelope's parts; the modules are last."""
@@ -179,7 +182,10 @@ def capture_session(namespace: Mapping[str, Any], scene: Scene) -> Captured:
 def _captured(
     items: list[Item], namespace: Any, scene: Scene, optional: Container[str]
 ) -> Captured:
-    return completed(dumped(items, namespace, optional), scene)
+    found = dumped(items, namespace, optional)
+    names = {(role, name) for role, name, _, _ in found.records}
+    kept = tuple(item for item in items if item[:2] in names)
+    return replace(completed(found, scene), items=kept)
 
 
 def completed(found: Graph, scene: Scene) -> Captured:

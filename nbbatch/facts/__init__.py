@@ -216,6 +216,8 @@ class JobFacts:
         Of the current attempt's loops that tell, the newest last; `LOOPS` at most.
     log_url
         A page that shows the container's own log, where there is one.
+    cached
+        Whether nothing was run: it is an earlier job, whose result was taken from the cache.
     prices
         Of an hour: of a ``vcpu``, a GB of ``memory``, a ``gpu``, of whole instances by the names of
         their types; and the ``currency``. Empty where none are configured.
@@ -246,6 +248,7 @@ class JobFacts:
     log_url: str = ""
     prices: Mapping[str, Any] = field(default_factory=dict)
     children: Children | None = None
+    cached: bool = False
 
     @property
     def done(self) -> bool:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import functools
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from nbbatch.backends.base import Backend
@@ -60,6 +61,7 @@ class Job(Described, Future, Generic[R]):  # type: ignore[type-arg]
         self._registry = registry
         self._again: Again | None = None
         self._chains: Chains | None = None
+        self._keep: Callable[[Record, Tracker], None] | None = None
         self._returned = Returned(backend.store, tracker, cell=record.kind == "cell")
         self._ending: Ending | None = None
 
@@ -114,6 +116,26 @@ class Job(Described, Future, Generic[R]):  # type: ignore[type-arg]
         # Those who wait in `concurrent.futures.wait` and `as_completed` tell nobody else.
         tracker, waiters = self._tracker, self._waiters
         self._watcher.add(tracker, self._finish, lambda: bool(waiters), self._locate)
+
+    def keep_result(self, keep: Callable[[Record, Tracker], None]) -> None:
+        """Have `keep` called once the job has succeeded, before anybody is told of that."""
+        self._keep = keep
+        self._tracker.keep_story()
+
+    def retell(self, attempt: int, message: str) -> bool:
+        """Take the end of a job whose result comes from the cache; tell whether it is there."""
+        if not self._tracker.retell(attempt):
+            return False
+        self.finish(message)
+        return True
+
+    def finish(self, message: str = "") -> None:
+        """Take the end of a job that is not watched: all about it is known."""
+        self._tracker.show_results()
+        self._ending = find_ending(self._tracker, self._backend.runner)
+        facts = finished(self._tracker, self._ending)
+        self._tracker.publish(replace(facts, message=facts.message or message))
+        self._conclude()
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait for the end without taking the result; tell whether it has come."""
@@ -320,6 +342,8 @@ class Job(Described, Future, Generic[R]):  # type: ignore[type-arg]
             self._conclude()
 
     def _conclude(self) -> None:
+        if self._keep is not None and self._tracker.facts.outcome == "ok":
+            self._keep(self._record, self._tracker)
         if isinstance(self.lost(), JobCancelledError):
             super().cancel()
             self.set_running_or_notify_cancel()

@@ -141,11 +141,11 @@ def _pairs(words: list[str]) -> Iterator[tuple[str, str]]:
 
 
 def _negated(flag: str) -> bool:
-    """Tell whether it is a switch, turned off: ``--no-tmpfs-tempdir``."""
+    """Tell whether it turns something off: ``--no-tmpfs-tempdir``."""
     if not flag.startswith("--no-"):
         return False
     name = flag.removeprefix("--no-").replace("-", "_")
-    return any(option.switch and option.name == name for option in table())
+    return any(option.negatable and option.name == name for option in table())
 
 
 def _takes_value(flag: str) -> bool:

@@ -146,6 +146,19 @@ def seconds(value: object) -> int:
 
 _TRUE = ("true", "yes", "on", "1")
 _FALSE = ("false", "no", "off", "0")
+#: What `reuse` takes besides: nothing earlier is good enough.
+REFRESH = "refresh"
+
+
+@kind("True or False, how old a result may be, in seconds or as 7d, or refresh")
+def reuse(value: object) -> "bool | int | str":
+    """Take whether an earlier result will do, and which; on a line the flag alone is True."""
+    word = value.strip().lower() if isinstance(value, str) else value
+    if word == "" or word is True or word in _TRUE[:3]:
+        return True
+    if word is False or word in _FALSE[:3]:
+        return False
+    return REFRESH if word == REFRESH else _amount(value, _TIMES, 1)
 
 
 @kind("True or False")

@@ -78,7 +78,12 @@ class Option:
     @property
     def bare(self) -> bool:
         """Whether its flag may stand alone, though it takes a value: ``--catch``."""
-        return self.check is kinds.variable
+        return self.check in (kinds.variable, kinds.reuse)
+
+    @property
+    def negatable(self) -> bool:
+        """Whether ``--no-`` before its name turns it off."""
+        return self.switch or self.check is kinds.reuse
 
     @property
     def shown_default(self) -> str:

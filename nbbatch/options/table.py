@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 from dataclasses import dataclass
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple, Union
 
 from nbbatch.errors import OptionError
 from nbbatch.options import collections as several
@@ -184,6 +184,14 @@ class Options:
     )
     depends_on: Optional[Tuple[str, ...]] = _attempt(
         None, several.jobs, "20260131-094500-1f0c2a9b", "start after these jobs", many=True
+    )
+    cache: Union[bool, int, str] = _attempt(
+        False,
+        kinds.reuse,
+        "7d",
+        "take the result of an earlier job with the same code, values, libraries and image, if "
+        "there is one, not older than this; refresh computes it again",
+        "NBBATCH_CACHE",
     )
 
     environment: Optional[Mapping[str, str]] = _given(

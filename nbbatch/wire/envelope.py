@@ -36,6 +36,11 @@ def job_key(secret: bytes, job: str) -> bytes:
     return hmac.new(secret, b"nbbatch job " + job.encode(), hashlib.sha256).digest()
 
 
+def cache_key(secret: bytes) -> bytes:
+    """Derive the key that the results of earlier jobs are named and sealed with: 32 bytes."""
+    return hmac.new(secret, b"nbbatch cache", hashlib.sha256).digest()
+
+
 class Stamp(NamedTuple):
     """Whose object it is: sealed with which key, of which kind, of which job."""
 

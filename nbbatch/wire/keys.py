@@ -15,6 +15,7 @@ Layout under the root of a store::
     jobs/<job>/files/<name>          whatever the job itself keeps (checkpoints)
     jobs/<job>/calls/<n>             what an executor's worker is to call, sealed, numbered from 0
     jobs/<job>/returned/<n>-<to>     what came of these calls, up to one of them, sealed
+    cache/<key>                      the result of a job, for later ones like it, sealed
     probe/<word>                     what `nbbatch doctor` writes, reads and removes
 
 Where a job has several parts (the nodes of a multi-node job, the children of an array), each
@@ -90,6 +91,7 @@ FAILED, AGAIN = "failed", "again"
 
 JOBS = "jobs/"
 BLOBS = "blobs/"
+CACHE = "cache/"
 PROBES = "probe/"
 
 _JOB_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{8}")
@@ -189,6 +191,11 @@ def frames(job: str, attempt: int, number: int, part: Optional[int] = None) -> s
     return f"{JOBS}{job}/frames/{attempt}{_slash(part)}/{number:08d}"
 
 
+def stories(job: str) -> str:
+    """Return what the names of all frames of a job begin with."""
+    return f"{JOBS}{job}/frames/"
+
+
 def outcome(job: str, attempt: int, part: Optional[int] = None) -> str:
     return f"{JOBS}{job}/outcome/{attempt}{_slash(part)}"
 
@@ -223,6 +230,10 @@ def of_returned(key: str) -> Tuple[int, int]:
     """Read a name that `returned` made: the calls' number, and up to which of them."""
     number, _, upto = key.rpartition("/")[2].partition("-")
     return int(number), int(upto)
+
+
+def cached(key: str) -> str:
+    return f"{CACHE}{key}"
 
 
 def probe(word: str) -> str:

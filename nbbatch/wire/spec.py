@@ -13,6 +13,7 @@ FRAMES = "frames"
 OUTCOME = "outcome"
 CALLS = "calls"
 RETURNED = "returned"
+CACHED = "cached"
 
 #: Roles of records in a graph.
 VARIABLE = "variable"

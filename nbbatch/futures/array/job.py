@@ -15,9 +15,7 @@ from nbbatch.futures.array.results import Completed, Results
 from nbbatch.futures.array.taken import Taken
 from nbbatch.futures.array.tracker import ArrayTracker
 from nbbatch.futures.job import Job
-from nbbatch.futures.records.noting import finished
 from nbbatch.futures.records.registry import Record, Registry
-from nbbatch.futures.returning.ending import find_ending
 from nbbatch.futures.watching.tracker import Tracker
 from nbbatch.futures.watching.watcher import Watcher
 
@@ -268,12 +266,6 @@ class ArrayJob(Job[list[R]]):
             return lost
         errors = (error for _, error in self._taken.of_child(failed[0]).values())
         return next((error for error in errors if error is not None), None)
-
-    def finish(self) -> None:
-        """End a job without items: there is nothing to start."""
-        self._ending = find_ending(self._array, self._backend.runner)
-        self._array.publish(finished(self._array, self._ending))
-        self._conclude()
 
     def logs(self, node: int | None = None, *, child: int | None = None) -> str:
         """Return what the children have printed, or one of them: ``logs(child=17)``."""

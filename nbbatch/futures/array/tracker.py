@@ -278,6 +278,12 @@ class ArrayTracker(Tracker):
         while self._explain():
             pass
 
+    def retell(self, attempt: int) -> bool:
+        """Look at what the children have left."""
+        self.publish(replace(self.facts, attempt=attempt, cached=True))
+        self.look()
+        return self.roster.over and not self.roster.failed()
+
     def status_of_child(self, child: int) -> Status | None:
         """Return what the backend says of a child, or of the array where that says more."""
         whole = self.status

@@ -43,6 +43,8 @@ class Record:
         What else is worth keeping of its facts once it has ended (`futures.records.noting`).
     children
         How many children an array has; None of any other job.
+    cache
+        The name of its result in the cache, where later jobs may take it from there.
     items, chunksize
         How many items it is mapped over, and how many of them a child gets.
     retries, retried
@@ -79,6 +81,7 @@ class Record:
     retried: str = ""
     depends_on: Sequence[str] = ()
     queue: str = ""
+    cache: str = ""
 
     def past(self) -> tuple[Stay, ...]:
         """Return the states of a job that has ended."""

@@ -17,6 +17,10 @@ from nbbatch.wire.spec import Outcome
 _BURST = 8
 
 
+#: Characters of output that are kept.
+_KEPT = 4 << 20
+
+
 class Strand:
     """One attempt of one process: a job's only one, or that of a node.
 
@@ -28,6 +32,11 @@ class Strand:
         The last frame, once it has come.
     ended_at
         When its outcome was found, by our clock.
+    sealed
+        The outcome as it lies in the store.
+    story
+        All its frames of this attempt; None where nobody wants them (`keep`), or not all were
+        heard, or they are too many.
     """
 
     def __init__(self, store: ClientStore, teller: Teller) -> None:
@@ -35,6 +44,7 @@ class Strand:
         self._teller = teller
         #: When it last said something, in each attempt.
         self._spoke: dict[int, float] = {}
+        self._keeps = False
         self.restart(1)
 
     @property
@@ -56,6 +66,9 @@ class Strand:
         self.envelope: Envelope | None = None
         self.end: Frame | None = None
         self.ended_at: float | None = None
+        self.sealed: bytes = b""
+        self.story: list[Frame] | None = [] if self._keeps and not told else None
+        self._kept = 0
 
     def read(self) -> list[Frame]:
         """Return what it has said since the last time."""
@@ -69,6 +82,7 @@ class Strand:
             if found[-1]["kind"] == "end":
                 self.end, self._told = found[-1], True
                 break
+        self._note(new)
         if new:
             self._spoke[self.attempt] = float(new[-1]["t"])
         return new
@@ -77,6 +91,18 @@ class Strand:
         """Return the backend's id of the job that makes this attempt, once one does."""
         data = self._store.get(keys.claim(self._teller.job, self.attempt, self._teller.part))
         return (data or b"").decode("utf-8", "replace").partition("#")[0]
+
+    def keep(self) -> None:
+        """Keep from now on what it says."""
+        self._keeps, self.story = True, [] if not self._number else None
+
+    def _note(self, new: list[Frame]) -> None:
+        if self.story is None:
+            return
+        self.story += new
+        self._kept += sum(map(_weight, new))
+        if self._kept > _KEPT:
+            self.story = None
 
     def read_outcome(self) -> bool:
         """Fetch the outcome, if it is there and new, and check its seal."""
@@ -91,9 +117,14 @@ class Strand:
         outcome = Outcome.from_meta(envelope.meta)
         if outcome.attempt != self.attempt:
             raise broken(f"the outcome of attempt {self.attempt} of job {owner}")
-        self.envelope, self.outcome = envelope, outcome
+        self.envelope, self.outcome, self.sealed = envelope, outcome, data
         self.ended_at = time.time()
         return True
+
+
+def _weight(item: Frame) -> int:
+    """Return about how many characters a frame has."""
+    return 200 + len(item.get("text", "")) + sum(map(len, map(str, item.get("data", {}).values())))
 
 
 def deciding(strands: Sequence[Strand]) -> int:

@@ -190,6 +190,26 @@ class Tracker:
             strand.restart(attempt, told=True)
         self.read_outcomes()
 
+    def keep_story(self) -> None:
+        """Keep what the job says, for those who will want to hear it without the job."""
+        for strand in self.strands:
+            strand.keep()
+
+    def retell(self, attempt: int) -> bool:
+        """Tell all that a job which has ended said in its last attempt.
+
+        Returns
+        -------
+        bool
+            Whether all is there, the end included.
+        """
+        self.publish(replace(self.facts, attempt=attempt, cached=True))
+        self._restart(attempt)
+        while self._read_all():
+            pass
+        self.read_outcomes()
+        return self.settled()
+
     def take_status(self, status: Status) -> None:
         """Merge what the backend says, and follow it to the next attempt."""
         self.take_states(status)

@@ -25,6 +25,11 @@ _ENDED = {
 }
 
 
+_CACHED = ("From the cache", "✓", "ok")
+
+
 def look(facts: JobFacts) -> tuple[str, str, str]:
     """Return the word, the sign and the tone of the state that a job is in."""
+    if facts.cached and facts.outcome == "ok":
+        return _CACHED
     return _ENDED.get(facts.outcome) or LIVE[facts.state]
