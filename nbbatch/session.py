@@ -9,11 +9,11 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from nbbatch import config
 from nbbatch.backends.base import Backend, Call, Launch
-from nbbatch.caching import Earlier, Reuse, told
+from nbbatch.caching import Reuse, told
 from nbbatch.config import Settings
 from nbbatch.errors import BackendError, NotFoundError, UncertainError
 from nbbatch.facts import JobFacts
@@ -39,6 +39,9 @@ from nbbatch.supply import Supply, starts_again
 from nbbatch.wire import attempts, keys, parts
 from nbbatch.wire.envelope import Part, job_key
 from nbbatch.worker.boot.bundle import bundle
+
+if TYPE_CHECKING:
+    from nbbatch.caching import Earlier
 
 __all__ = [
     "Packing",
@@ -285,9 +288,7 @@ class Session:
 
     def _job(self, record: Record, key: bytes, observer: Observer | None) -> Job[Any]:
         job = self._made(record, key, observer)
-        if record.cache:
-            job.keep_result(self._reuse.keep)
-        job.watch(self._again, self._chains)
+        job.watch(self._again, self._chains, self._reuse.keep if record.cache else None)
         return job
 
     def _retold(self, earlier: Earlier, observer: Observer | None) -> Job[Any] | None:
@@ -298,11 +299,7 @@ class Session:
         return job if job.retell(earlier.attempt, told(earlier)) else None
 
     def _made(
-        self,
-        record: Record,
-        key: bytes,
-        observer: Observer | None,
-        backend: Backend | None = None,
+        self, record: Record, key: bytes, observer: Observer | None, backend: Backend | None = None
     ) -> Job[Any]:
         backend = backend or self.backend
         facts = first_facts(record, backend.name, self._prices)

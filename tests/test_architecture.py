@@ -34,7 +34,9 @@ BELOW = {
     "sending": {"backends", "capture", "errors", "options", "wire"},
     "opening": {"backends", "config"},
     "retrying": {"backends", "capture", "errors", "futures", "options", "sending", "wire"},
+    "caching": {"backends", "errors", "futures", "options", "sending", "supply", "wire"},
     "session": {
+        "caching",
         "backends",
         "config",
         "errors",
@@ -54,7 +56,7 @@ BELOW = {
     "doctor": {"errors", "facts", "session", "worker"},
     "decorators": {"calling", "errors", "futures", "inside", "options"},
     "catching": set(),
-    "calling": {"capture", "catching", "follow", "futures", "origin", "session", "wire"},
+    "calling": {"caching", "capture", "catching", "follow", "futures", "origin", "session", "wire"},
     "executor": {
         "backends",
         "calling",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import Future
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from nbbatch.backends.base import Backend
 from nbbatch.errors import JobCancelledError, NbbatchError
 from nbbatch.facts import State
+from nbbatch.futures.awaiting import awaiting, ended
 from nbbatch.futures.described import Described
 from nbbatch.futures.records.locating import located
-from nbbatch.futures.records.noting import finished, noted
+from nbbatch.futures.records.noting import Keep, finished, noted
 from nbbatch.futures.records.registry import Record, Registry
 from nbbatch.futures.returning.ending import Ending, find_ending
 from nbbatch.futures.returning.kept import kept, kept_names
@@ -61,7 +62,7 @@ class Job(Described, Future, Generic[R]):  # type: ignore[type-arg]
         self._registry = registry
         self._again: Again | None = None
         self._chains: Chains | None = None
-        self._keep: Callable[[Record, Tracker], None] | None = None
+        self._keep: Keep | None = None
         self._returned = Returned(backend.store, tracker, cell=record.kind == "cell")
         self._ending: Ending | None = None
 
@@ -102,7 +103,9 @@ class Job(Described, Future, Generic[R]):  # type: ignore[type-arg]
         """Call `observer` no more; where nobody else looks, the job's story is read less often."""
         self._tracker.ignore(observer)
 
-    def watch(self, again: Again | None = None, chains: Chains | None = None) -> None:
+    def watch(
+        self, again: Again | None = None, chains: Chains | None = None, keep: Keep | None = None
+    ) -> None:
         """Put the job into the watcher's care.
 
         Parameters
@@ -111,16 +114,15 @@ class Job(Described, Future, Generic[R]):  # type: ignore[type-arg]
             Starts it again where that is wanted.
         chains
             Knows what became of the jobs that it needs.
+        keep
+            Called once it has succeeded, before anybody is told of that.
         """
-        self._again, self._chains = again, chains
+        self._again, self._chains, self._keep = again, chains, keep
+        if keep is not None:
+            self._tracker.keep_story()
         # Those who wait in `concurrent.futures.wait` and `as_completed` tell nobody else.
         tracker, waiters = self._tracker, self._waiters
         self._watcher.add(tracker, self._finish, lambda: bool(waiters), self._locate)
-
-    def keep_result(self, keep: Callable[[Record, Tracker], None]) -> None:
-        """Have `keep` called once the job has succeeded, before anybody is told of that."""
-        self._keep = keep
-        self._tracker.keep_story()
 
     def retell(self, attempt: int, message: str) -> bool:
         """Take the end of a job whose result comes from the cache; tell whether it is there."""
@@ -140,19 +142,8 @@ class Job(Described, Future, Generic[R]):  # type: ignore[type-arg]
     def wait(self, timeout: float | None = None) -> bool:
         """Wait for the end without taking the result; tell whether it has come."""
         if not self._tracker.awaited:
-            self._tracker.awaited = True
-            self._watcher.hurry()
-        try:
-            super().exception(timeout)
-        except TimeoutError:
-            return False
-        except BaseException as error:
-            # On Python 3.10 concurrent.futures has a TimeoutError of its own.
-            if type(error).__name__ == "TimeoutError":
-                return False
-            if not self.cancelled():
-                raise
-        return True
+            self._attend()
+        return ended(super().exception, timeout)
 
     def result(self, timeout: float | None = None) -> R:
         """Return the value.
@@ -262,22 +253,17 @@ class Job(Described, Future, Generic[R]):  # type: ignore[type-arg]
         """
         return kept(self._backend.store, Owner(self.id, self._key), name, path)
 
+    def _attend(self) -> None:
+        self._tracker.awaited = True
+        self._watcher.hurry()
+
     def __await__(self) -> Generator[Any, None, R]:
         """Wait in an event loop; the value is unpickled in the loop's thread.
 
         Cancelling the task that waits cancels the job.
         """
-        import asyncio
-
-        self._tracker.awaited = True
-        self._watcher.hurry()
-        try:
-            value: R = yield from asyncio.wrap_future(self).__await__()
-        except asyncio.CancelledError:
-            if self.cancelled():
-                return self.result()
-            raise
-        return value
+        self._attend()
+        return awaiting(self)
 
     def _locate(self) -> None:
         """Look for a job that was started, as far as is known; on the watcher's thread."""
@@ -321,7 +307,7 @@ class Job(Described, Future, Generic[R]):  # type: ignore[type-arg]
         if tracker.cancelled_here:
             with contextlib.suppress(NbbatchError):
                 self._stop()
-        self.watch(again, self._chains)
+        self.watch(again, self._chains, self._keep)
 
     def _take_end(self) -> None:
         tracker = self._tracker

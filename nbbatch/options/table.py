@@ -20,7 +20,6 @@ from nbbatch.options.row import Option, rows
 
 _ROLE = "arn:aws:iam::111122223333:role/"
 
-
 _resource = rows("Resources")
 _place = rows("Image, queue and roles")
 _library = rows("Libraries")
@@ -189,8 +188,8 @@ class Options:
         False,
         kinds.reuse,
         "7d",
-        "take the result of an earlier job with the same code, values, libraries and image, if "
-        "there is one, not older than this; refresh computes it again",
+        "take an earlier job's result of the same code, values, libraries and image, no older than "
+        "this, if there is one; refresh runs it again",
         "NBBATCH_CACHE",
     )
 

@@ -60,6 +60,7 @@ VALUES: dict[str, list[Any]] = {
     "retries": [0, 1, 9],
     "minutes_between_retries": [0, 1.5],
     "retry_on": ["spot", "any memory", "error image 3", "1 2 3 4 5", 95],
+    "cache": [True, "7d", "refresh"],
     "catch": ["problem"],
     "print_exception": [False],
     "depends_on": ["20260131-094500-1f0c2a9b"],

@@ -276,6 +276,13 @@ CASES: dict[str, Cases] = {
         bad=["rain", "-1", "²", "", ["spot", "rain"]],
         odd=[object(), [], True, 1.5, [None], b"spot"],
     ),
+    "cache": Cases(
+        good=[("true", True), ("7d", 604800), (90, 90), ("refresh", "refresh"), ("no", False)],
+        edges=[(True, True), (False, False), (1, 1), ("1s", 1)],
+        beyond=["0", 0, "0s"],
+        bad=["soon", "-1", "7w"],
+        odd=[object(), b"true", [True]],
+    ),
     "catch": Cases(
         good=same("problem", "_e1", "café"),
         edges=same("x", ""),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +16,10 @@ from nbbatch.futures.watching.changes import ended as past
 from nbbatch.futures.watching.changes import first_facts
 from nbbatch.futures.watching.tracker import Tracker
 
-__all__ = ["facts_of", "finished", "noted"]
+__all__ = ["Keep", "facts_of", "finished", "noted"]
+
+#: Keeps the result of a job that has succeeded.
+Keep = Callable[[Record, Tracker], None]
 
 #: Kept of the facts as they are.
 _PLAIN = ("attempt", "given", "started_at", "stopped_at", "url", "log_url")

@@ -24,9 +24,10 @@ from nbbatch.futures.records.noting import facts_of, finished, noted
 from nbbatch.futures.records.registry import Record, Registry
 from nbbatch.futures.returning.ending import find_ending
 from nbbatch.futures.telling.archive import Archive
+from nbbatch.futures.telling.story import tellers
 from nbbatch.futures.watching.again import wanted as to_go_on
 from nbbatch.futures.watching.changes import first_facts
-from nbbatch.futures.watching.tracker import Tracker, tellers
+from nbbatch.futures.watching.tracker import Tracker
 from nbbatch.futures.watching.watcher import Watcher
 
 __all__ = ["Roll"]

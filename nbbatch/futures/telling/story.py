@@ -19,6 +19,11 @@ class Teller(NamedTuple):
     part: int | None = None
 
 
+def tellers(key: bytes, job: str, nodes: int) -> list[Teller]:
+    """Name those who tell a job's story: the job, or each of its nodes."""
+    return [Teller(key, job, part) for part in (range(nodes) if nodes > 1 else (None,))]
+
+
 def read_story(store: ClientStore, teller: Teller, attempt: int) -> Iterator[Frame]:
     """Yield the frames of one attempt, in order, as far as it has come."""
     number = 0

@@ -12,7 +12,7 @@ from nbbatch.backends.base import ClientStore
 from nbbatch.errors import NbbatchError
 from nbbatch.facts import JobFacts, Loss, NodeFacts, State, Status, Stay
 from nbbatch.futures.telling.labels import MAIN, labels
-from nbbatch.futures.telling.story import Teller
+from nbbatch.futures.telling.story import tellers
 from nbbatch.futures.watching.changes import at_end, changed, joined, with_states
 from nbbatch.futures.watching.observer import Observer
 from nbbatch.futures.watching.past import Past
@@ -191,18 +191,12 @@ class Tracker:
         self.read_outcomes()
 
     def keep_story(self) -> None:
-        """Keep what the job says, for those who will want to hear it without the job."""
+        """Keep what the job says, for those who want to hear it again."""
         for strand in self.strands:
             strand.keep()
 
     def retell(self, attempt: int) -> bool:
-        """Tell all that a job which has ended said in its last attempt.
-
-        Returns
-        -------
-        bool
-            Whether all is there, the end included.
-        """
+        """Tell all that a job said in its last attempt; return whether all of it is there."""
         self.publish(replace(self.facts, attempt=attempt, cached=True))
         self._restart(attempt)
         while self._read_all():
@@ -362,8 +356,3 @@ class Tracker:
         """Return why the backend says that the job failed, once it says so."""
         status = self.status_of(self.decided)
         return status.loss if status is not None else None
-
-
-def tellers(key: bytes, job: str, nodes: int) -> list[Teller]:
-    """Name those who tell a job's story: the job, or each of its nodes."""
-    return [Teller(key, job, part) for part in (range(nodes) if nodes > 1 else (None,))]
