@@ -34,10 +34,10 @@ def clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
     monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
     yield
-    from nbbatch import session
+    from nbbatch.session import present
 
-    session._arguments.clear()
-    session._current = None
+    present._arguments.clear()
+    present._current = None
 
 
 @pytest.fixture

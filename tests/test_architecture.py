@@ -32,8 +32,6 @@ BELOW = {
     "widgets": {"facts"},
     "supply": {"backends", "capture", "errors", "facts", "futures", "libraries", "options", "wire"},
     "sending": {"backends", "capture", "errors", "options", "wire"},
-    "opening": {"backends", "config"},
-    "retrying": {"backends", "capture", "errors", "futures", "options", "sending", "wire"},
     "caching": {"backends", "errors", "futures", "options", "sending", "supply", "wire"},
     "session": {
         "caching",
@@ -42,9 +40,7 @@ BELOW = {
         "errors",
         "facts",
         "futures",
-        "opening",
         "options",
-        "retrying",
         "sending",
         "supply",
         "wire",

@@ -308,9 +308,9 @@ def test_a_start_that_fails_leaves_what_others_use(local_session: Session) -> No
 
     again = Session(local_session.settings)
     again.backend = replace(again.backend, runner=Refusing())
-    from nbbatch import session
+    from nbbatch.session import present
 
-    session._current = again
+    present._current = again
     with pytest.raises(BackendError, match="not today"):
         batch(lambda x, y: len(x)).submit(array, other)
     assert {key for key, _, _ in store.list("")} == before

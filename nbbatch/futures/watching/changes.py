@@ -185,3 +185,27 @@ def ended(facts: JobFacts) -> JobFacts:
         started_at=ran[-1].since if ran else None,
         stopped_at=facts.stays[-1].until if facts.stays else None,
     )
+
+
+def state_of(facts: JobFacts, status: Status, attempt: int) -> State:
+    """Keep what the job itself has said of its state where the backend lags behind."""
+    if status.state.final or status.attempt > attempt:
+        return status.state
+    lags = status.attempt < attempt or facts.state is State.RUNNING
+    return facts.state if lags else status.state
+
+
+def as_told(facts: JobFacts, status: Status, attempt: int, message: str) -> JobFacts:
+    """Merge what the backend says into the facts; `attempt` is the one that is followed."""
+    return replace(
+        facts,
+        state=state_of(facts, status, attempt),
+        attempt=status.attempt if status.state.final else max(status.attempt, attempt),
+        given={**facts.given, **status.given},
+        started_at=facts.started_at or status.started_at,
+        stopped_at=status.stopped_at or facts.stopped_at,
+        message=message,
+        url=status.url or facts.url,
+        log_url=status.log_url or facts.log_url,
+        nodes=with_states(facts.nodes, status.nodes),
+    )

@@ -13,7 +13,7 @@ from nbbatch.errors import NbbatchError
 from nbbatch.facts import JobFacts, Loss, NodeFacts, State, Status, Stay
 from nbbatch.futures.telling.labels import MAIN, labels
 from nbbatch.futures.telling.story import tellers
-from nbbatch.futures.watching.changes import at_end, changed, joined, with_states
+from nbbatch.futures.watching.changes import as_told, at_end, changed, joined, state_of
 from nbbatch.futures.watching.observer import Observer
 from nbbatch.futures.watching.past import Past
 from nbbatch.futures.watching.strand import Strand, deciding
@@ -218,30 +218,10 @@ class Tracker:
         self.status = status = replace(status, attempt=status.attempt + self._before)
         if status.state is not State.RUNNABLE:
             self.wait_reason = ""
-        facts = replace(
-            facts,
-            state=self._state(status),
-            attempt=status.attempt if status.state.final else max(status.attempt, self._attempt),
-            given={**self.facts.given, **status.given},
-            started_at=self.facts.started_at or status.started_at,
-            stopped_at=status.stopped_at or self.facts.stopped_at,
-            message=self._message(status),
-            url=status.url or self.facts.url,
-            log_url=status.log_url or self.facts.log_url,
-            nodes=with_states(self.facts.nodes, status.nodes),
-        )
-        self.publish(facts)
-
-    def _state(self, status: Status) -> State:
-        """Keep what the job itself has said where the backend lags behind."""
-        now = self.facts.state
-        if status.state.final or status.attempt > self._attempt:
-            return status.state
-        lags = status.attempt < self._attempt or now is State.RUNNING
-        return now if lags else status.state
+        self.publish(as_told(facts, status, self._attempt, self._message(status)))
 
     def _message(self, status: Status) -> str:
-        waits = status.state is State.RUNNABLE and self._state(status) is State.RUNNABLE
+        waits = state_of(self.facts, status, self._attempt) is status.state is State.RUNNABLE
         return (self.wait_reason if waits else "") or status.reason or self._note
 
     def close(self) -> tuple[Stay, ...]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
-import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -31,29 +29,20 @@ from nbbatch.futures.watching.changes import first_facts
 from nbbatch.futures.watching.observer import Observer
 from nbbatch.futures.watching.waiting import explained
 from nbbatch.futures.watching.watcher import Watcher
-from nbbatch.opening import open_backend
-from nbbatch.options import Options, kept, merge_defaults
-from nbbatch.retrying import Sent, retried, with_changes
-from nbbatch.sending import Packing, Sender, Work, check_array
-from nbbatch.supply import Supply, starts_again
-from nbbatch.wire import attempts, keys, parts
+from nbbatch.options import Options, merge_defaults
+from nbbatch.sending import Sender, Work
+from nbbatch.session.launching import described, launch_of
+from nbbatch.session.opening import open_backend
+from nbbatch.session.retrying import Sent, retried, with_changes
+from nbbatch.supply import Supply
+from nbbatch.wire import keys, parts
 from nbbatch.wire.envelope import Part, job_key
 from nbbatch.worker.boot.bundle import bundle
 
 if TYPE_CHECKING:
     from nbbatch.caching import Earlier
 
-__all__ = [
-    "Packing",
-    "Session",
-    "Work",
-    "attach",
-    "check_array",
-    "configure",
-    "current_session",
-    "jobs",
-    "session_with",
-]
+__all__ = ["Session"]
 
 
 class Session:
@@ -213,63 +202,14 @@ class Session:
 
     def _prepare(self, work: Work, options: Options, id_: str) -> tuple[Launch, Record, Chain]:
         chain = self._chains.needed(work.captured.graph.upstreams, options.depends_on or ())
-        record = Record(
-            id=id_,
-            name=work.spec.name,
-            kind=work.spec.kind,
-            place=self.backend.store.url,
-            submitted_at=time.time(),
-            attempts=options.retries + 1,
-            asked={**options.asked(), "timeout": options.timeout},
-            catch=options.catch,
-            print_exception=options.print_exception,
-            nodes=options.nodes,
-            queue=options.queue or "",
-            notebook=work.notebook,
-            options=kept(options) if work.items or starts_again(work.captured, options) else {},
-            directory=os.getcwd(),
-            depends_on=chain.jobs,
-        )
-        if work.items is not None:
-            found = work.items
-            record = replace(record, items=found.count, chunksize=found.chunksize)
-            record = replace(record, children=found.children)
-            record = replace(record, retries=work.retries[0], retried=work.retries[1])
-        return replace(self._launch(record, options), depends_on=chain.after), record, chain
-
-    def _launch(self, record: Record, options: Options) -> Launch:
-        worker = bundle()[1]
-        environment = {
-            **(options.environment or {}),
-            **self.backend.store.environment(),
-            keys.ENV_JOB: record.id,
-            keys.ENV_KEY: self.key_of(record.id).hex(),
-            keys.ENV_WORKER: worker,
-        }
-        if options.library_cache:
-            environment[keys.ENV_LIBRARIES] = options.library_cache
-        if record.children:
-            environment[keys.ENV_CHILDREN] = str(record.children)
-        if record.before:
-            environment[keys.ENV_BEFORE] = str(record.before)
-            environment[keys.ENV_MEMORY] = str(options.memory)
-        return Launch(
-            job_id=record.id,
-            name=record.name,
-            options=options,
-            environment=environment,
-            worker=worker,
-            secret=frozenset({keys.ENV_KEY}),
-            directory=record.directory,
-            before=record.before,
-            leeway=attempts.leeway(options.minutes_between_retries),
-            children=record.children or 0,
-        )
+        record = described(work, options, id_, self.backend.store.url, chain.jobs)
+        launch = launch_of(record, options, self.backend, self.key_of(id_))
+        return replace(launch, depends_on=chain.after), record, chain
 
     def _relaunch(self, record: Record, options: Options) -> Launch:
         """Build the launch of a job that starts again; all that it needs is in the store."""
         self._send_worker()
-        return self._launch(record, options)
+        return launch_of(record, options, self.backend, self.key_of(record.id))
 
     def _send_worker(self) -> None:
         content, digest = bundle()
@@ -328,59 +268,3 @@ class Session:
 
 def _put(store: str, key: str, part: Part) -> Call:
     return Call("store", "put", {"key": f"{store}/{key}", "bytes": part.size})
-
-
-_arguments: dict[str, Any] = {}
-_current: Session | None = None
-
-
-def current_session() -> Session:
-    """Return the session of this process, made from the configuration on first use."""
-    global _current
-    if _current is None:
-        _current = Session(config.configured(_arguments, os.environ))
-    return _current
-
-
-def session_with(**settings: Any) -> Session:
-    """Return the session of this process, or another where settings differ; see `configure`."""
-    if not settings:
-        return current_session()
-    return Session(config.configured({**_arguments, **settings}, os.environ))
-
-
-def configure(**settings: Any) -> Settings:
-    """Set where jobs run and what they get by default, for this process.
-
-    Parameters
-    ----------
-    settings
-        ``backend``, ``s3_root``, ``region``, ``profile``, ``endpoint_url``, ``registry``,
-        ``home``, ``prices`` (what an hour costs: ``{"vcpu": 0.04, "memory": 0.0045, "gpu": 0.5,
-        "p3.2xlarge": 3.06, "currency": "USD"}``, memory by the GB; the card of a job on AWS
-        then counts what it costs), and any option (``image``, ``queue``, ...). None takes a
-        setting back.
-
-    Raises
-    ------
-    ConfigurationError, OptionError
-        The settings as they were stay in force.
-    """
-    global _current
-    merged = {k: v for k, v in {**_arguments, **settings}.items() if v is not None}
-    resolved = config.configured(merged, os.environ)
-    _arguments.clear()
-    _arguments.update(merged)
-    _current = None
-    return resolved
-
-
-def attach(id: str) -> Job[Any]:
-    """Return a job that was started earlier, from this or another kernel of this user."""
-    return current_session().attach(id)
-
-
-def jobs() -> list[JobFacts]:
-    """Return what is known about this user's jobs on this backend, the newest first."""
-    session = current_session()
-    return session.facts(list(itertools.islice(session.jobs(), 100)))
