@@ -374,3 +374,13 @@ def test_an_array(wire: Wire) -> None:
     assert [each for each in values if isinstance(each, int)] == [
         n * n + (2 << 20) for n in range(9) if n != 3
     ]
+
+
+def test_very_many_items(wire: Wire) -> None:
+    """10,000 of them: at most 60 calls, and one for the result of each chunk."""
+    job = batch(lambda x: x).map(iter(range(10_000)), chunksize=2500)
+    assert list(job) == list(range(10_000))
+    assert job.wait(60)
+    assert wire.reads("/outcome/") == 4
+    assert sum(wire.calls().values()) <= 60 + 4
+    assert wire.calls()["SubmitJob"] == 1

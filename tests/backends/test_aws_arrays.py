@@ -6,6 +6,8 @@ import os
 import signal
 import time
 
+import aws_rig
+import batch_server
 import pytest
 import stub
 
@@ -118,3 +120,85 @@ def test_what_batch_counts(account):
     assert {status.loss for status in runner.failed(id_).values()} == {Loss.EXIT}
     assert runner.describe([f"{id_}:1"])[f"{id_}:1"].state is State.FAILED
     assert job.wait(60)
+
+
+@pytest.fixture
+def small_sheets(account, monkeypatch):
+    """Have Batch take three children in an array job, and no more."""
+    monkeypatch.setattr("nbbatch.backends.aws.sheets.MOST_CHILDREN", 3)
+    return account
+
+
+def places():
+    @batch
+    def work(x):
+        import os
+
+        from nbbatch import current
+
+        if x == 4:
+            os.kill(os.getppid(), 9)
+            os.kill(os.getpid(), 9)
+        if x == 5:
+            raise ValueError("boom")
+        return x, current.array_index, current.array_size
+
+    return work
+
+
+def test_more_children_than_batch_takes(small_sheets):
+    """Several array jobs of Batch are one job here: one id, one sequence, one end."""
+    job = places().map(range(7))
+    assert job.wait(240)
+
+    sent = [body for name, body in small_sheets.batch.calls if name == "submitjob"]
+    assert [body.get("arrayProperties") for body in sent] == [{"size": 3}, {"size": 3}, None]
+    assert len({body["jobName"] for body in sent}) == 3
+    assert list(job.errors()) == [4, 5]
+    assert [job[n] for n in (0, 1, 2, 3, 6)] == [(n, n, 7) for n in (0, 1, 2, 3, 6)]
+    assert "137" in str(job.errors()[4])
+    assert "child 4 of 7" in str(job.errors()[4])
+    assert (job.children.states, job.facts.outcome) == ("5555665", "error")
+    assert job.facts.children.counts == {State.SUCCEEDED: 5, State.FAILED: 2}
+    again = nbbatch.attach(job.id)
+    assert again.wait(60)
+    assert list(again.errors()) == [4, 5]
+    runner = small_sheets.backend.runner
+    whole = runner.describe([job.batch_job_id])[job.batch_job_id]
+    assert whole.state is State.FAILED
+    assert sum(whole.children.values()) == 7
+    assert set(runner.failed(job.batch_job_id)) == {4, 5}
+    assert runner.describe([f"{job.batch_job_id}:6"])
+    later = batch(depends_on=[places().map(range(4)).id])(lambda: 1).submit()
+    assert later.result(120) == 1
+
+
+def test_a_sheet_that_can_not_be_submitted(small_sheets):
+    """Nothing of the others is left to run, and nothing is noted."""
+
+    def refused(operation, body):
+        wanted = operation == "submitjob" and "sheet2" in body["jobName"]
+        return batch_server.Fault(403) if wanted else None
+
+    small_sheets.batch.place.capacity.clear()
+    small_sheets.batch.fault = refused
+    with pytest.raises(errors.BackendError):
+        places().map(range(7))
+    assert nbbatch.jobs() == []
+    assert small_sheets.batch.count()["terminatejob"] == 1
+    assert not list(small_sheets.backend.store.list("jobs/"))
+
+
+def test_cancel_ends_all_sheets(small_sheets):
+    """With one call for each."""
+
+    def work(x):
+        time.sleep(300 * bool(x))
+        return x
+
+    job = batch(work).map(range(7))
+    assert job[0] == 0
+    assert job.cancel()
+    with pytest.raises(errors.JobCancelledError):
+        job.result(60)
+    assert small_sheets.batch.count()["terminatejob"] == 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -402,3 +403,177 @@ def test_map_inside_a_job() -> None:
     values, error, count, failed, first = batch(outer).submit().result(60)
     assert [value[0] for value in values] == [1, 2]
     assert (error, count, failed, first[0]) == ("no 3", 3, [2], 1)
+
+
+def test_the_order_in_which_they_come(tmp_path: Path) -> None:
+    """Each with its index, while others still run; the failed ones too."""
+    gate = tmp_path / "gate"
+
+    def some(x: int) -> int:
+        import os
+        import time
+
+        while x == 0 and not os.path.exists(gate):
+            time.sleep(0.02)
+        return 10 // (x - 2)
+
+    job = batch(cpu=0.25)(some).map(range(4))
+    came = job.as_completed(60, return_exceptions=True)
+    first = dict(next(came) for _ in range(3))
+    assert str(first.pop(2)) == "integer division or modulo by zero"
+    assert first == {1: -10, 3: 10}
+    with pytest.raises(TimeoutError, match="1 of 4 items"):
+        next(job.as_completed(0)) and list(job.as_completed(0, return_exceptions=True))
+    gate.touch()
+    assert list(came) == [(0, -5)]
+    raised = job.as_completed()
+    found = []
+    for _ in range(4):
+        try:
+            found.append(next(raised))
+        except ZeroDivisionError as error:
+            assert error.__notes__ == ["raised for item 2 of 4"]
+    assert sorted(found) == [(0, -5), (1, -10), (3, 10)]
+
+
+def test_those_that_failed_are_tried_again(tmp_path: Path) -> None:
+    """They alone; the job that does it has all results, also when another kernel finds it."""
+    ran = tmp_path / "ran"
+    ran.mkdir()
+    fixed = tmp_path / "fixed"
+
+    def some(x: int, where: str, add: int) -> int:
+        import os
+
+        open(f"{where}/{x}-{os.urandom(4).hex()}", "w").close()
+        if x % 4 == 3 and not (os.path.exists(fixed) or os.path.exists(f"{fixed}-{x}")):
+            raise ValueError(f"no {x}")
+        return x + add
+
+    function = batch(some)
+    job = function.map(range(12), where=str(ran), add=100, chunksize=3)
+    assert list(job.errors()) in ([], [3], [3, 7], [3, 7, 11])
+    assert job.wait(60)
+    (tmp_path / "fixed-7").touch()
+    second = job.retry_failed(chunksize=2)
+    assert list(second.errors()) in ([], [3], [3, 11])
+    with pytest.raises(ValueError, match="no 3") as caught:
+        second.result(60)
+    assert caught.value.__notes__ == ["raised for item 3"]
+    assert (list(second.errors()), len(second), second.children.items) == ([3, 11], 12, 3)
+    assert second[7] == 107
+    assert repr(second).startswith(f"<ArrayJob {second.id} some: 3 items, error")
+    fixed.touch()
+    third: Any = nbbatch.attach(second.id)
+    third = third.retry_failed(memory=5000)
+    assert third.result(60) == [100 + n for n in range(12)]
+    assert dict(third.as_completed()) == dict(enumerate(third))
+    assert (third.facts.asked["memory"], third.errors()) == (5000, {})
+    assert third.retry_failed() is third
+    again: Any = nbbatch.attach(third.id)
+    assert again[:] == third[:]
+    times = [name.partition("-")[0] for name in os.listdir(ran)]
+    assert {n: times.count(str(n)) for n in range(12)} == {
+        n: {3: 3, 7: 2, 11: 3}.get(n, 1) for n in range(12)
+    }
+
+
+def test_those_that_a_cancelled_job_left(tmp_path: Path) -> None:
+    """They count as failed, and can be tried again."""
+    gate = tmp_path / "gate"
+
+    def some(x: int) -> int:
+        import os
+        import time
+
+        while x and not os.path.exists(gate):
+            time.sleep(0.02)
+        return x
+
+    job = batch(some).map(range(5))
+    assert job[0] == 0
+    job.cancel()
+    assert job.wait(60)
+    gate.touch()
+    again = job.retry_failed()
+    assert again.children.items == 4
+    assert again.result(60) == [0, 1, 2, 3, 4]
+
+
+def test_what_can_not_be_tried_again(local_session: Session) -> None:
+    """What it was sent must still be there; nothing is left of a job that was not started."""
+    job = work.map([3, 4])
+    assert job.wait(60)
+    with pytest.raises(errors.OptionError):
+        job.retry_failed(memory="none")
+    local_session.backend.store.delete([keys.input_(job.id)])
+    with pytest.raises(errors.NotFoundError, match="can't|nothing of job"):
+        job.retry_failed()
+    assert len(list(current_session().jobs())) == 1
+
+
+def test_starmap_and_gather() -> None:
+    """All arguments of a call together; the values of several jobs together."""
+    job = work.starmap(([n, 2] for n in range(3)), wait="")
+    single = work.submit(5, y=3)
+    values, (value, *_) = nbbatch.gather(job, single, timeout=60)
+    assert [found[0] for found in values] == [0, 2, 4]
+    assert value == 15
+    assert nbbatch.gather([]) == nbbatch.gather() == []
+    failing = work.map([3, 5])
+    with pytest.raises(ValueError, match="no 3"):
+        nbbatch.gather(failing, single)
+    (error, (again, *_)) = nbbatch.gather([failing, single], return_exceptions=True)
+    assert (str(error), again) == ("no 3", 15)
+    with pytest.raises(errors.UsageError, match="nothing to wait for in 7"):
+        nbbatch.gather(single, 7)  # type: ignore[arg-type]
+    with pytest.raises(errors.UsageError, match="item 1 can't be unpacked"):
+        work.starmap([(1, 2), 3])  # type: ignore[list-item]
+
+
+def test_gather_inside_a_job() -> None:
+    """What `submit` and `map` return there will do."""
+
+    def outer() -> Any:
+        import nbbatch
+
+        found = nbbatch.gather(work.submit(1), work.map([1, 2]), work.starmap([(4, 5)]))
+        return found[0][0], [each[0] for each in found[1]], found[2][0][0]
+
+    assert batch(outer).submit().result(60) == (1, [1, 2], 20)
+
+
+def test_very_many_items_go_to_a_few_children(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many as are worth their start; a generator's, too."""
+    monkeypatch.setattr("nbbatch.futures.array.chunks._EACH", 1)
+    monkeypatch.setattr("nbbatch.backends.local.machine.cores", lambda: 3)
+    job = work.map(range(10, 3010))
+    assert (len(job), job.children.size, job.children.chunksize) == (3000, 3, 1000)
+    assert job[2999] == (3009, 2, 3)
+    generated = work.map(n for n in range(10, 260))
+    assert generated[249] == (259, 2, 3)
+    assert (len(generated), generated.children.chunksize) == (250, 100)
+
+
+def test_items_that_are_more_than_memory_should_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond a bound they wait in a file, and none of them in memory."""
+    monkeypatch.setattr("nbbatch.sending._IN_MEMORY", 1000)
+    live: list[Any] = []
+
+    class Item:
+        def __init__(self, n: int) -> None:
+            self.data = bytes([n]) * 500
+            live.append(weakref.ref(self))
+
+        def __reduce__(self) -> Any:
+            return bytes, (self.data,)
+
+    def items() -> Any:
+        for n in range(20):
+            assert sum(ref() is not None for ref in live) <= 10
+            yield Item(n)
+
+    def some(data: bytes) -> tuple[int, int]:
+        return data[0], len(data)
+
+    assert batch(some).map(items(), chunksize=5).result(60) == [(n, 500) for n in range(20)]

@@ -64,8 +64,14 @@ class SheetRunner(BatchRunner):
         found: dict[int, Status] = {}
         for number, sheet in enumerate(_split(id_)):
             first = number * MOST_CHILDREN
-            found.update({first + i: status for i, status in super().failed(sheet).items()})
+            single = number and id_.endswith(_SINGLE) and sheet == _split(id_)[-1]
+            failed = self._failed_alone(sheet) if single else super().failed(sheet)
+            found.update({first + i: status for i, status in failed.items()})
         return found
+
+    def _failed_alone(self, id_: str) -> Mapping[int, Status]:
+        said = super().describe([id_])
+        return {0: status for status in said.values() if status.state is State.FAILED}
 
     def explain(self, ids: Sequence[str]) -> Mapping[str, str]:
         """Say why jobs wait; of several sheets, why the first one does that waits."""

@@ -46,8 +46,8 @@ def chunked(
 
 
 def _portions(items: Items, chunksize: int) -> Iterator[list[tuple[int, Any]]]:
-    while portion := list(itertools.islice(items, chunksize)):
-        yield portion
+    # No frame of ours holds a portion while the next one is read.
+    return iter(lambda: list(itertools.islice(items, chunksize)), [])
 
 
 def _given_away(items: list[tuple[int, Any]]) -> Items:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -54,6 +55,8 @@ class ArrayTracker(Tracker):
         The children.
     told
         What the backend says of those that failed without a word.
+    looked
+        Whether the children have been looked at, once or more.
     """
 
     def __init__(
@@ -73,6 +76,7 @@ class ArrayTracker(Tracker):
         self._backend = backend
         self._key = key
         self._pace = _Pace()
+        self.looked = threading.Event()
         self._asked = 0
         self._wait = _LOOK[facts.backend][0]
         self._began: float | None = None
@@ -120,6 +124,7 @@ class ArrayTracker(Tracker):
         self._pace = self._pace._replace(outcomes=self._next(began, len(listed), new=new))
         self._explain()
         self._tell_children()
+        self.looked.set()
         return new
 
     @property
