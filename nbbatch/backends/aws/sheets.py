@@ -71,7 +71,8 @@ class SheetRunner(BatchRunner):
 
     def _failed_alone(self, id_: str) -> Mapping[int, Status]:
         said = super().describe([id_])
-        return {0: status for status in said.values() if status.state is State.FAILED}
+        status = said.get(id_)
+        return {0: status} if status is not None and status.state is State.FAILED else {}
 
     def explain(self, ids: Sequence[str]) -> Mapping[str, str]:
         """Say why jobs wait; of several sheets, why the first one does that waits."""

@@ -24,7 +24,7 @@ from nbbatch.wire.frames import frame, stream
 from nbbatch.wire.spec import Outcome
 
 #: Names that S3 lists with one call, and seconds for each such call.
-_PAGE, _PER_PAGE = 1000, 3.0
+_PAGE, _PER_PAGE = 1000, 3.5
 #: Seconds between two listings, at least; each that finds nothing new makes it longer, up to the
 #: second figure.
 _LOOK = {"local": (0.05, 0.2), "aws": (1.0, 4.0)}
@@ -111,7 +111,8 @@ class ArrayTracker(Tracker):
 
     def look(self) -> bool:
         """List what the children have left; tell whether there was anything new."""
-        began, facts, store = time.monotonic(), self.facts, self._backend.store
+        began, spent = time.monotonic(), time.thread_time()
+        facts, store = self.facts, self._backend.store
         listed = [(name, at) for name, _, at in store.list(keys.outcomes(facts.id))]
         new = self.roster.take_outcomes(name for name, _ in listed)
         times = [at for _, at in listed]
@@ -121,9 +122,11 @@ class ArrayTracker(Tracker):
             times += [at for _, at in claims]
             self._pace = self._pace._replace(claims=began + _CLAIMS[facts.backend])
         self._note_times(times)
-        self._pace = self._pace._replace(outcomes=self._next(began, len(listed), new=new))
         self._explain()
         self._tell_children()
+        spent = time.thread_time() - spent
+        due = time.monotonic() + max(self._wait_for(len(listed), new=new), spent / _LOAD)
+        self._pace = self._pace._replace(outcomes=due)
         self.looked.set()
         return new
 
@@ -132,14 +135,14 @@ class ArrayTracker(Tracker):
         """Whether there are so many that their outcomes alone are looked at, and less often."""
         return self.roster.size > _CLAIMED
 
-    def _next(self, began: float, listed: int, *, new: bool) -> float:
-        """Return when the next listing is due: by what this one has cost, and what it found."""
-        now, backend = time.monotonic(), self.facts.backend
+    def _wait_for(self, listed: int, *, new: bool) -> float:
+        """Return the seconds until the next listing: by what this one has cost, and found."""
+        backend = self.facts.backend
         least, most = _LOOK[backend]
         self._wait = least if new else min(self._wait * _LONGER, most)
         pages = max(int(self._many), listed // _PAGE)
         paid = _PER_PAGE * pages if backend != "local" else 0.0
-        return now + max(self._wait, paid, (now - began) / _LOAD)
+        return max(self._wait, paid)
 
     def _note_times(self, times: list[float]) -> None:
         if times and self._began is None:
