@@ -6,11 +6,11 @@ import os
 import signal
 import time
 
-import aws_rig
 import batch_server
 import pytest
 import stub
 
+import nbbatch
 from nbbatch import batch, errors
 from nbbatch.facts import Loss, State
 
