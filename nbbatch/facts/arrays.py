@@ -33,6 +33,10 @@ class Children:
         of one by one are SUBMITTED here, whatever `counts` says of them together.
     failed
         The first that have failed, with their reasons as far as known.
+    ran
+        Seconds that all those have run together that have ended; None where nobody has looked.
+    live, since
+        How many run besides, and when these began, on average: seconds since the epoch.
     """
 
     size: int
@@ -41,6 +45,9 @@ class Children:
     counts: Mapping[State, int] = field(default_factory=dict)
     states: str = ""
     failed: tuple[Child, ...] = ()
+    ran: float | None = None
+    live: int = 0
+    since: float = 0.0
 
     @property
     def done(self) -> int:

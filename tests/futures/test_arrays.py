@@ -10,6 +10,7 @@ import pytest
 from nbbatch.backends.base import Backend
 from nbbatch.facts import Children, JobFacts, State, Status
 from nbbatch.futures.array.roster import Roster
+from nbbatch.futures.array.spent import Ran, Spent
 from nbbatch.futures.array.tracker import ArrayTracker
 from nbbatch.wire import keys
 
@@ -103,3 +104,15 @@ def test_names() -> None:
     assert keys.of_child(name) == keys.OfChild(2, 17, "again")
     assert keys.of_child(keys.claim(JOB, 1, 3)) == keys.OfChild(1, 3, "")
     assert keys.of_child(keys.outcome(JOB, 1)) is None
+
+
+def test_how_long_they_ran() -> None:
+    """All attempts, by when they began and ended; one without a word until the next began."""
+    spent = Spent()
+    claims = [(1, 0, 10.0), (1, 1, 10.0), (2, 1, 20.0), (1, 2, 12.0), (1, 3, 14.0)]
+    spent.take_outcomes([(keys.outcome(JOB, 1, 0), 15.0), (keys.outcome(JOB, 2, 1), 22.5)])
+    assert not spent.complete
+    spent.take_claims([(keys.claim(JOB, attempt, child), at) for attempt, child, at in claims])
+    assert spent.complete
+    assert spent.ran(over=False) == Ran(5 + 10 + 2.5, 2, 13.0)
+    assert spent.ran(over=True) == Ran(17.5)

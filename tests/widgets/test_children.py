@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 from nbbatch.facts import Child, Children, State
 from nbbatch.widgets.model import card_model
 from nbbatch.widgets.model.parts import MAX_CELLS
@@ -84,8 +87,16 @@ def test_the_monitors_row() -> None:
     assert row(running(), START).of == "nodes"
 
 
-def test_an_array_has_no_cost() -> None:
-    """Nobody knows how long each child ran: no figure is better than a wrong one."""
+def test_the_cost_of_an_array() -> None:
+    """By how long all children ran together; nothing where nobody knows it, or has prices."""
     prices = {"vcpu": 0.04}
-    assert card_model(running(prices=prices), START + 60).cost
-    assert card_model(running(prices=prices, children=children("45")), START + 60).cost == ""
+
+    def cost(told: Children, **changes: Any) -> str:
+        return card_model(running(given={"cpu": 1}, children=told, **changes), START + 60).cost
+
+    some = replace(children("455"), ran=90 * 3600.0, live=1, since=START - 10 * 3600 + 60)
+    assert cost(children("45"), prices=prices) == ""
+    assert cost(some) == ""
+    assert cost(some, prices=prices) == "$4.00 so far, $0.0400/h"
+    assert cost(replace(children("055"), ran=3600.0), prices=prices) == "$0.04 so far"
+    assert cost(replace(children("655"), ran=36.0), prices=prices) == "< $0.01"

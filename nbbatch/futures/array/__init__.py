@@ -2,6 +2,9 @@
 
 ==============  ================================================================
 `roster`        in which state each child is
+`spent`         how long the children have run
+`chunks`        how many items a child gets
+`results`       the values, in the items' order or as they come
 `tracker`       one array's story so far, by listings and not by child
 `taken`         what came back from a child, unpickled
 `printed`       what children have printed

@@ -11,11 +11,13 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from nbbatch.facts import Child, Children, State
+from nbbatch.futures.array.spent import Ran
 from nbbatch.wire import keys
 
 _STATES = tuple(State)
 #: States by which those are counted that live, from the one that is furthest.
 _LIVE = (State.RUNNING, State.STARTING, State.RUNNABLE, State.PENDING)
+_NOT_KNOWN = (None, 0, 0.0)
 #: Children that have failed and are told of with their reasons.
 TOLD = 50
 
@@ -43,6 +45,8 @@ class Roster:
         Why children have failed, as far as it was found out.
     over
         Whether all have ended.
+    ran
+        How long they have run; None where nobody has looked.
     """
 
     def __init__(self, children: Children) -> None:
@@ -53,6 +57,7 @@ class Roster:
         self._begun: dict[int, int] = {}
         self._lost: set[int] = set()
         self.over = not self.size
+        self.ran: Ran | None = None
         self._before = 0
         self._counts: Mapping[State, int] = children.counts
         self._states = children.states or "0" * children.size
@@ -159,6 +164,7 @@ class Roster:
             self._counted(states),
             states,
             tuple(Child(child, self.messages.get(child, "")) for child in failed),
+            *(self.ran or _NOT_KNOWN),
         )
 
     @property

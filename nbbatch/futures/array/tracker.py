@@ -13,6 +13,7 @@ from nbbatch.backends.base import Backend
 from nbbatch.errors import BackendError
 from nbbatch.facts import Children, JobFacts, Loss, State, Status
 from nbbatch.futures.array.roster import TOLD, Roster
+from nbbatch.futures.array.spent import Spent
 from nbbatch.futures.records.registry import Record
 from nbbatch.futures.returning.diagnosis import diagnose, raised
 from nbbatch.futures.telling.labels import MAIN, Label
@@ -76,6 +77,7 @@ class ArrayTracker(Tracker):
         self._backend = backend
         self._key = key
         self._pace = _Pace()
+        self._spent = Spent()
         self.looked = threading.Event()
         self._asked = 0
         self._wait = _LOOK[facts.backend][0]
@@ -117,10 +119,10 @@ class ArrayTracker(Tracker):
         new = self.roster.take_outcomes(name for name, _ in listed)
         times = [at for _, at in listed]
         if began >= self._pace.claims and not (self._many or self.roster.all_begun):
-            claims = [(name, at) for name, _, at in store.list(keys.claims(facts.id))]
-            self.roster.take_claims(name for name, _ in claims)
-            times += [at for _, at in claims]
+            times += self._list_claims()
             self._pace = self._pace._replace(claims=began + _CLAIMS[facts.backend])
+        if facts.prices:
+            self._note_spent(listed)
         self._note_times(times)
         self._explain()
         self._tell_children()
@@ -129,6 +131,22 @@ class ArrayTracker(Tracker):
         self._pace = self._pace._replace(outcomes=due)
         self.looked.set()
         return new
+
+    def _list_claims(self) -> list[float]:
+        """List who has begun; return when they did."""
+        listed = self._backend.store.list(keys.claims(self.facts.id))
+        claims = [(name, at) for name, _, at in listed]
+        self.roster.take_claims(name for name, _ in claims)
+        self._spent.take_claims(claims)
+        return [at for _, at in claims]
+
+    def _note_spent(self, outcomes: list[tuple[str, float]]) -> None:
+        """Note how long the children have run, where that is known or has come to its end."""
+        self._spent.take_outcomes(outcomes)
+        over = self.roster.over
+        if over and not self._spent.complete:
+            self._list_claims()
+        self.roster.ran = self._spent.ran(over=over) if over or not self._many else None
 
     @property
     def _many(self) -> bool:

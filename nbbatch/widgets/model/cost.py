@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from nbbatch.facts import JobFacts, State
+from nbbatch.facts import Children, JobFacts, State
 from nbbatch.widgets.model.texts import number
 from nbbatch.widgets.model.timeline import ran
 
@@ -21,13 +21,15 @@ _PARTS = (("vcpu", "cpu", 1), ("memory", "memory", 1024), ("gpu", "gpu", 1))
 def cost_text(facts: JobFacts, now: float) -> str:
     """Write what a job has cost so far, and an hour of it.
 
-    ``""`` where no price is configured, and of arrays.
+    ``""`` where no price is configured, and of arrays while it is not known how long their
+    children have run.
     """
     rate, whole = _rate(facts)
-    # How long each child of an array runs is not followed.
-    if rate is None or (facts.children is not None and facts.children.size > 1):
+    if rate is None:
         return ""
     sign = _sign(facts.prices)
+    if facts.children is not None and facts.children.size > 1:
+        return _of_children(facts.children, rate, sign, now)
     if not facts.done and not any(stay.state is State.RUNNING for stay in facts.stays):
         return f"{_hourly(rate, sign)} once it runs"
     spent = _money(rate * ran(facts.stays, now) / _HOUR, sign)
@@ -35,6 +37,16 @@ def cost_text(facts: JobFacts, now: float) -> str:
     if facts.done:
         return f"{spent} ({_hourly(rate, sign)}{of_what})" if whole else spent
     return f"{spent} so far, {_hourly(rate, sign)}{of_what}"
+
+
+def _of_children(children: Children, rate: float, sign: str, now: float) -> str:
+    if children.ran is None:
+        return ""
+    seconds = children.ran + children.live * max(0.0, now - children.since)
+    spent = _money(rate * seconds / _HOUR, sign)
+    if not children.live:
+        return spent if children.done == children.size else f"{spent} so far"
+    return f"{spent} so far, {_hourly(rate * children.live, sign)}"
 
 
 def _rate(facts: JobFacts) -> tuple[float | None, str]:
