@@ -1,9 +1,9 @@
 """Libraries that are unpacked while the code already runs: who wants one waits for it.
 
-A process of its own loads and checks all pieces before the code begins, and goes on unpacking them
-beside it. The import of a library waits until that library and all that it requires are there; so
-does whoever asks for its version. Who lists the folder, or starts a process that may look into it,
-waits for all of them.
+A process of its own loads, checks and unpacks them. The code begins as soon as it is known that
+nothing is missing: until then the job can start again, with what is sent anew. The import of a
+library waits until that library and all that it requires are there; so does whoever asks for its
+version. Who lists the folder, or starts a process that may look into it, waits for all of them.
 
 Each library has a mark, a file that the unpacking process holds locked until it has written there
 that the library is whole. Should that process die, the system takes the locks away, and whoever
@@ -29,15 +29,13 @@ from nbbatch.worker.run.fingerprint import normalized
 from nbbatch.worker.stores import open_store
 
 #: The folder of the marks; two of them are of no library.
-_MARKS, _LOADED, _TROUBLE = ".arriving", ".loaded", ".trouble"
+_MARKS, _THERE, _TROUBLE = ".arriving", ".there", ".trouble"
 _WHOLE = b"whole"
 #: What starts a process. https://docs.python.org/3/library/audit_events.html
 _STARTS = frozenset({"os.exec", "os.posix_spawn", "os.spawn", "os.system", "subprocess.Popen"})
 _LISTS = frozenset({"os.listdir", "os.scandir"})
 #: These list the folder for one name only, and have been told to wait for that.
 _FINDERS = ("importlib", "_frozen_importlib", "nbbatch.worker.run.")
-#: Behind the code, which has the processor first; what may come late gives way to everything.
-_BEHIND, _LAST = 5, 19
 
 
 class Arrivals:
@@ -70,7 +68,7 @@ class Arrivals:
         os.mkdir(os.path.join(self._folder, _MARKS))
         held = {
             name: os.open(self._mark(name), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            for name in [*self._pending, _LOADED]
+            for name in [*self._pending, _THERE]
         }
         for mark in held.values():
             fcntl.flock(mark, fcntl.LOCK_EX)
@@ -81,15 +79,15 @@ class Arrivals:
         sys.addaudithook(self._heed)
         _wait_in_forks(self.all)
 
-    def loaded(self) -> None:
-        """Wait until everything has come, and was checked.
+    def there(self) -> None:
+        """Wait until it is known that nothing is missing.
 
         Raises
         ------
         NbbatchError
-            It has not, or was not what was sealed.
+            Something is, or is not what was sealed.
         """
-        self._wait(_LOADED)
+        self._wait(_THERE)
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> None:
         """Let the import of a library wait for it, and for what that requires."""
@@ -179,7 +177,6 @@ def _in_background(work: Callable[[], None]) -> None:
         return
     try:
         if not os.fork():
-            os.nice(_BEHIND)
             work()
     # It has said what there was to say.
     except BaseException:
@@ -206,12 +203,13 @@ class _Fetcher(fetching.Heed):
         except BaseException as error:
             self._tell(errors.as_error(error, "the job's libraries can't be had", _HINT))
             raise
-        os.nice(_LAST - _BEHIND)
+        # What may come late gives way to everything.
+        os.nice(19)
         for piece in fetching.late(self._wanted):
             fetching.unpack(fetching.load(store, piece), self._folder)
 
-    def loaded(self) -> None:
-        self._whole(_LOADED)
+    def there(self) -> None:
+        self._whole(_THERE)
 
     def unpacked(self, layer: Layer) -> None:
         with self._lock:

@@ -146,7 +146,7 @@ class _Attempt:
             self._renew = spec.IMAGE
             folder = self._folders.libraries
             coming = libraries.provide(self._store, self._job, folder, self._say)
-            coming.loaded()
+            coming.there()
             self._renew = ""
         values.see_modules(self._folders.modules)
         for name, (_, text) in self._job.sources.items():

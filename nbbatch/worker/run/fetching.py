@@ -8,9 +8,9 @@ bounds.
 from __future__ import annotations
 
 import os
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from threading import BoundedSemaphore, Lock
-from typing import Dict, List, Sequence, Tuple
+from typing import Any, Dict, List, Sequence, Tuple
 
 from nbbatch import errors
 from nbbatch.wire import layers
@@ -20,8 +20,10 @@ from nbbatch.wire.store import Store
 __all__ = ["Heed", "fetch", "late", "load", "unpack"]
 
 _LOADING = 8
+#: Connections on which is asked whether what comes last is there.
+_ASKING = 3
 #: Pieces in memory, of about 3 MB each, or 8 where they don't compress.
-_WAITING = 32
+_WAITING = 12
 
 #: A layer, and the folder that it goes into.
 Missing = Tuple[Layer, str]
@@ -30,8 +32,8 @@ Missing = Tuple[Layer, str]
 class Heed:
     """Told how far it is, from any thread; takes no notice of it."""
 
-    def loaded(self) -> None:
-        """Take note: all has come, and is what was sealed."""
+    def there(self) -> None:
+        """Take note: nothing of it is missing."""
 
     def unpacked(self, layer: Layer) -> None:
         """Take note: a layer is on the disk."""
@@ -57,19 +59,41 @@ def fetch(
     """
     pieces = [(layer, p, to) for layer, to in missing for p in layer.pieces if late or not p.late]
     unpacking = _Unpacking(missing, pieces, heed)
-    loading = ThreadPoolExecutor(_LOADING)
+    loading, asking = ThreadPoolExecutor(_LOADING), ThreadPoolExecutor(_ASKING)
     try:
         coming = [
             loading.submit(unpacking.take, store, layer, piece, to) for layer, piece, to in pieces
         ]
-        done = [each.result() for each in coming]
-        heed.loaded()
-        for each in done:
-            each.result()
+        if heed is not _NOBODY:
+            _look(store, [piece for _, piece, _ in pieces], coming, asking)
+            heed.there()
+        for each in coming:
+            each.result().result()
     finally:
         # In this order: what loads may wait for what is unpacked.
+        asking.shutdown(cancel_futures=True)
         loading.shutdown(cancel_futures=True)
         unpacking.end()
+
+
+def _look(
+    store: Store,
+    pieces: Sequence[Piece],
+    coming: "Sequence[Future[Future[None]]]",
+    pool: ThreadPoolExecutor,
+) -> None:
+    """Return once every piece has come, or is known to be there: whichever is known first."""
+
+    def ask(number: int) -> None:
+        if not coming[number].done() and store.size(layers.key(pieces[number].digest)) is None:
+            raise _gone(pieces[number])
+
+    # From the end: by then the first ones have come.
+    asked = [pool.submit(ask, number) for number in reversed(range(len(pieces)))]
+    for each, answer in zip(coming, reversed(asked)):
+        both: List[Future[Any]] = [each, answer]
+        for first in wait(both, return_when=FIRST_COMPLETED).done:
+            first.result()
 
 
 class _Unpacking:
@@ -121,14 +145,9 @@ def load(store: Store, piece: Piece) -> bytes:
     NbbatchError
         It is gone, or not what was sealed.
     """
-    name = layers.key(piece.digest)
-    data = store.get(name)
+    data = store.get(layers.key(piece.digest))
     if data is None:
-        raise errors.NotFoundError(
-            f"{name}, a part of the job's libraries, is gone",
-            "it was deleted from the store",
-            "run it again: it is sent anew then",
-        )
+        raise _gone(piece)
     try:
         layers.check(data, piece)
     except ValueError as error:
@@ -138,6 +157,14 @@ def load(store: Store, piece: Piece) -> bytes:
             "find out who else writes to the store, remove that object and run it again",
         ) from None
     return data
+
+
+def _gone(piece: Piece) -> errors.NotFoundError:
+    return errors.NotFoundError(
+        f"{layers.key(piece.digest)}, a part of the job's libraries, is gone",
+        "it was deleted from the store",
+        "run it again: it is sent anew then",
+    )
 
 
 def late(wanted: Sequence[Layer]) -> List[Piece]:

@@ -69,8 +69,8 @@ class Coming:
         if say is not None:
             say(frame("libraries", text=f"fetching {named}"))
 
-    def loaded(self) -> None:
-        """Wait until the code may begin: nothing that is asked for is missing or altered.
+    def there(self) -> None:
+        """Wait until the code may begin: nothing that is to come is missing.
 
         Raises
         ------
@@ -78,7 +78,7 @@ class Coming:
             Something is.
         """
         if self._arrivals is not None and self._say is not None:
-            self._arrivals.loaded()
+            self._arrivals.there()
             self._say(_done(self._started))
 
 
