@@ -46,6 +46,7 @@ class Supply:
         self._secret = secret
         #: What the jobs that run want, should they have to start again.
         self._wanted: dict[str, Captured] = {}
+        self._warned: set[str] = set()
 
     def sent(
         self, captured: Captured, options: Options, say: Say | None = None
@@ -66,6 +67,7 @@ class Supply:
 
         say = say or silent
         plan = self._plan(captured, target, options, say)
+        self._warn(plan, options)
         if captured.graph.bytecode and plan.target.known:
             _check_python(plan.target)
         if options.env == IMAGE:
@@ -88,20 +90,31 @@ class Supply:
 
         target = self._backend.runner.target(options)
         plan = self._plan(captured, target, options, silent)
-        return described(plan, options.env, self._librarian.kept(plan))
+        table = described(plan, options.env, self._librarian.kept(plan))
+        return "\n".join([table, *_differing(plan, options)])
 
     def _plan(self, captured: Captured, target: Target, options: Options, say: Say) -> Plan:
         from nbbatch.libraries.asked import read_file, requested
+        from nbbatch.libraries.beside import lacking
+        from nbbatch.libraries.installed import installed
 
         librarian = self._librarian
         plan = librarian.plan(captured.wants, librarian.known(target), captured.graph.types)
         if options.env == IMAGE:
             return plan
-        plan = librarian.with_asked(plan, librarian.lacking(captured.wants, Path.cwd()), say)
+        lacks = lacking(captured.wants, installed(), Path.cwd())
+        plan = librarian.with_asked(plan, lacks, say)
         if options.requirements:
             file = Path(options.requirements).expanduser()
             plan = librarian.with_asked(plan, read_file(file), say)
         return librarian.with_asked(plan, requested(options.pypi or ()), say)
+
+    def _warn(self, plan: Plan, options: Options) -> None:
+        """Say once in what the kernel differs from a file beside the notebook."""
+        new = [each for each in _differing(plan, options) if each not in self._warned]
+        if new:
+            self._warned.update(new)
+            warnings.warn("; ".join(new), RuntimeWarning, stacklevel=2)
 
     def _compared(self, plan: Plan) -> Mapping[str, Any]:
         """Say beforehand what would not work with the image alone, where it is known."""
@@ -180,6 +193,14 @@ class Supply:
 
 def _asks(options: Options) -> bool:
     return bool(options.pypi or options.requirements)
+
+
+def _differing(plan: Plan, options: Options) -> list[str]:
+    """Say what a file beside the notebook does not allow of what is sent."""
+    from nbbatch.libraries.beside import differing
+
+    # Who asks for versions by name knows better.
+    return [] if options.env == IMAGE or _asks(options) else differing(plan, Path.cwd())
 
 
 def _concerned(captured: Captured, options: Options) -> bool:

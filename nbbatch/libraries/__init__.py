@@ -4,7 +4,8 @@
 `installed`     what is installed here, and which distribution brings which module
 `needs`         what a job needs of it, and why
 `targets`       whether what is installed here runs there
-`asked`         what is asked for by name, and what files beside the notebook say
+`asked`         what is asked for by name, or by a file of requirements
+`beside`        what a file beside the notebook says, and in what the kernel differs from it
 `plan`          what is sent, there already, or refused
 `telling`       a plan in words
 `building`      an installed distribution to the pieces of its layer

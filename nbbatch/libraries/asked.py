@@ -1,11 +1,11 @@
-"""What is asked for by name: requirements, files of them, and those beside the notebook."""
+"""What is asked for by name: requirements, and files of them."""
 
 from __future__ import annotations
 
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,10 +20,8 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-__all__ = ["Asked", "beside", "read_file", "requested"]
+__all__ = ["Asked", "read_file", "requested"]
 
-#: What may lie beside a notebook, the most exact first.
-_NAMES: Final = ("uv.lock", "pylock.toml", "requirements.txt", "pyproject.toml")
 #: A file of requirements may name others.
 _INCLUDED: Final = re.compile(r"(?:-r|--requirement)[ =]\s*(.+)")
 
@@ -38,15 +36,28 @@ class Asked:
         As `pip` takes them, without options.
     reason
         In words.
+    names
+        Name, normalised, to requirement.
+    file
+        The name of the file that says it; empty where none does.
+    limits
+        Requirements that count for what they need, should it be of these names.
     """
 
     requirements: tuple[str, ...] = ()
     reason: str = ""
     names: Mapping[str, str] = field(default_factory=dict)
+    file: str = ""
+    limits: tuple[str, ...] = ()
 
 
-def read_file(path: Path) -> Asked:
+def read_file(path: Path, *, lenient: bool = False) -> Asked:
     """Read a file of requirements, a project's, or a lock, by its name.
+
+    Parameters
+    ----------
+    lenient
+        Leave out what names no library: addresses and folders, as `pip` takes them.
 
     Raises
     ------
@@ -63,21 +74,15 @@ def read_file(path: Path) -> Asked:
             found = list(tomllib.loads(text).get("project", {}).get("dependencies", ()))
         else:
             found = list(_listed(path, text))
-        return _asked(found, path.name)
+        if lenient:
+            found = [each for each in found if _is_requirement(each)]
+        return replace(_asked(found, path.name), file=path.name)
     except (OSError, ValueError, AttributeError, TypeError) as error:
         raise LibraryError(
             f"the requirements in {path} can't be read",
             f"{type(error).__name__}: {error}",
             "--requirements of a requirements.txt, pyproject.toml, pylock.toml or uv.lock",
         ) from None
-
-
-def beside(directory: Path) -> Asked:
-    """Return what a file beside the notebook says; nothing where there is none."""
-    for name in _NAMES:
-        if (directory / name).is_file():
-            return read_file(directory / name)
-    return Asked()
 
 
 def requested(requirements: Sequence[str]) -> Asked:
@@ -94,6 +99,12 @@ def requested(requirements: Sequence[str]) -> Asked:
         raise LibraryError(
             "pypi can't be used", str(error), 'a requirement as pip takes it: --pypi "pandas>=2"'
         ) from None
+
+
+def _is_requirement(text: str) -> bool:
+    """Tell a requirement, even one with a slip, from an address, a folder or a file."""
+    plain = text.partition(";")[0].partition("@")[0].strip()
+    return "/" not in plain and not plain.startswith(".") and not plain.endswith((".whl", ".gz"))
 
 
 def _asked(requirements: Sequence[str], reason: str) -> Asked:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import sys
 import tempfile
 import threading
@@ -15,7 +14,7 @@ from typing import Any, Final
 from nbbatch.backends.base import ClientStore, Target
 from nbbatch.errors import NbbatchError
 from nbbatch.libraries import ledger
-from nbbatch.libraries.asked import Asked, beside
+from nbbatch.libraries.asked import Asked
 from nbbatch.libraries.building import bytecode, chunks, uncompiled
 from nbbatch.libraries.compiling import compile_all
 from nbbatch.libraries.installed import Distribution, Installed, installed
@@ -24,7 +23,6 @@ from nbbatch.libraries.plan import Item, Plan, Way, make_plan, with_pins
 from nbbatch.libraries.sending import Content, Say, send, silent
 from nbbatch.libraries.targets import family, kernel_target, told
 from nbbatch.wire.layers import Layer, Libraries
-from nbbatch.worker.run.fingerprint import normalized
 
 __all__ = ["Librarian"]
 
@@ -93,31 +91,18 @@ class Librarian:
             if item.need is not None and not item.need.distribution.origin
             if item.name not in asked.names
         }
-        request = _index_recipe("asked", repr((asked.requirements, preferred)), plan.target)
+        request = _index_recipe(
+            "asked", repr((asked.requirements, asked.limits, preferred)), plan.target
+        )
         pins = self._built.get(request)
         if pins is None:
             from nbbatch.libraries.resolving import resolve
 
             say(f"resolving {', '.join(asked.requirements[:3])}")
             with tempfile.TemporaryDirectory(prefix="nbbatch-asked-") as made:
-                pins = resolve(asked.requirements, preferred, plan.target, Path(made))
+                pins = resolve(asked, preferred, plan.target, Path(made))
             self._built.add({request: pins})
         return with_pins(plan, pins, dict.fromkeys(asked.names, asked.reason))
-
-    def lacking(self, wants: Iterable[str], directory: Path) -> Asked:
-        """Return what a file beside the notebook asks for, of what is imported and not installed.
-
-        Where the name of the module is not that of a library, all that is not installed.
-        """
-        missing = {top for top in (each.partition(".")[0] for each in wants) if not _found(top)}
-        if not missing:
-            return Asked()
-        there = beside(directory)
-        here = installed().by_name
-        names = {name: text for name, text in there.names.items() if name not in here}
-        exact = {name: names[name] for name in map(normalized, missing) if name in names}
-        chosen = exact if len(exact) == len(missing) else names
-        return Asked(tuple(chosen.values()), there.reason, chosen)
 
     def kept(self, plan: Plan) -> set[str]:
         """Return the names of what the store has already."""
@@ -259,14 +244,6 @@ def _recipe(item: Item, target: Target) -> str:
         what = f"{record}|{facts.st_mtime_ns}|{facts.st_size}|{python}"
         return f"{_FORMAT}|{item.name}|{item.version}|{what}"
     return _index_recipe(item.name, item.version, target)
-
-
-def _found(module: str) -> bool:
-    """Tell whether the kernel finds a module."""
-    try:
-        return module in sys.modules or importlib.util.find_spec(module) is not None
-    except (ImportError, ValueError):
-        return False
 
 
 def _request(plan: Plan) -> str:

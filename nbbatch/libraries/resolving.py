@@ -10,6 +10,7 @@ from typing import Final
 
 from nbbatch.backends.base import Target
 from nbbatch.errors import LibraryError
+from nbbatch.libraries.asked import Asked
 from nbbatch.libraries.indexes import uv_environment
 from nbbatch.libraries.plan import Item
 from nbbatch.libraries.targets import family, version
@@ -50,7 +51,7 @@ def download(items: Sequence[Item], pinned: Sequence[str], target: Target, folde
 
 
 def resolve(
-    asked: Sequence[str], preferred: Mapping[str, str], target: Target, folder: Path
+    asked: Asked, preferred: Mapping[str, str], target: Target, folder: Path
 ) -> dict[str, str]:
     """Return name to version of requirements and all that they need, for a target.
 
@@ -64,13 +65,22 @@ def resolve(
     LibraryError
         They contradict each other, or can't be had.
     """
-    source, pins = folder / "asked.txt", folder / "pins.txt"
-    source.write_text("\n".join([*asked, *preferred]), "utf-8")
+    source, pins, limits = (folder / f"{name}.txt" for name in ("asked", "pins", "limits"))
+    source.write_text("\n".join([*asked.requirements, *preferred]), "utf-8")
+    limits.write_text("\n".join(asked.limits), "utf-8")
     # What is in the output already is what uv keeps to.
     pins.write_text("\n".join(f"{name}=={v}" for name, v in preferred.items()), "utf-8")
     command = [
         *(uv(), "pip", "compile", str(source), "--output-file", str(pins), "--quiet"),
-        *("--no-header", "--no-annotate", "--no-progress", "--only-binary", ":all:"),
+        *(
+            "--constraints",
+            str(limits),
+            "--no-header",
+            "--no-annotate",
+            "--no-progress",
+            "--only-binary",
+            ":all:",
+        ),
         *("--python-version", target.minor, "--python-platform", platform(target)),
     ]
     run_uv(command, target)

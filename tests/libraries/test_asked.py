@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import pytest
 
 from nbbatch import batch, pypi
 from nbbatch.errors import LibraryError, OptionError
-from nbbatch.libraries.asked import beside, read_file
+from nbbatch.libraries.asked import read_file
+from nbbatch.libraries.beside import beside
 from tests.libraries.conftest import Kernel, Notebook
 from tests.libraries.shop import Made, wheel
 
@@ -102,19 +104,94 @@ def test_a_file_of_requirements(notebook: Notebook, shop: Path, bare: str, tmp_p
 
 
 def test_a_lock_beside_the_notebook(
-    notebook: Notebook, shop: Path, bare: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    notebook: Notebook, shop: Path, bare: str, beside_it: Path
 ) -> None:
     """What the kernel lacks comes as the lock has it."""
-    folder = tmp_path / "beside"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    (folder / "uv.lock").write_text(
+    (beside_it / "uv.lock").write_text(
         'version = 1\n[[package]]\nname = "mine"\nversion = "0"\nsource = { editable = "." }\n'
         '[[package]]\nname = "tinylib"\nversion = "1.0"\nsource = { registry = "x" }\n'
     )
     notebook.batch(CELL, f"--executable {bare}")
 
     assert notebook["v"] == "1.0"
+
+
+def test_a_lock_pins_what_it_brings_too(
+    notebook: Notebook, shop: Path, bare: str, beside_it: Path
+) -> None:
+    """What a missing library needs comes in the lock's version, not in the newest."""
+    wheel(Made("newdep", "0.2", {"newdep.py": "__version__ = '0.2'\n"}), shop)
+    (beside_it / "requirements.txt").write_text("./own.whl\ntinylib==2.0\nnewdep==0.1\n")
+    notebook.batch(CELL + "from newdep import __version__ as w", f"--executable {bare}")
+
+    assert (notebook["v"], notebook["w"]) == ("2.0", "0.1")
+
+
+@pytest.fixture
+def beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Have the notebook in a folder of its own."""
+    folder = tmp_path / "beside"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        ("uv.lock", '[[package]]\nname = "tinylib"\nversion = "1.5"\n', "uv.lock says ==1.5"),
+        ("pylock.toml", '[[packages]]\nname = "tinylib"\nversion = "2"\n', "pylock.toml says ==2"),
+        ("requirements.txt", "tinylib>1,<3\n", "requirements.txt says <3,>1"),
+        (
+            "pyproject.toml",
+            '[project]\ndependencies = ["tinylib~=2.0"]',
+            "pyproject.toml says ~=2.0",
+        ),
+    ],
+)
+def test_the_kernel_counts_and_the_lock_is_told(
+    notebook: Notebook, kernel: Kernel, bare: str, beside_it: Path, name: str, text: str, says: str
+) -> None:
+    """Its version runs in the job; in what the file differs is said, once, and in the table."""
+    kernel.install("tinylib", "1.0")
+    (beside_it / name).write_text(text)
+    with pytest.warns(RuntimeWarning, match="tinylib is 1.0 here, and ") as warned:
+        notebook.batch(CELL, f"--executable {bare}")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        notebook.batch(CELL, f"--executable {bare}")
+
+    assert notebook["v"] == "1.0"
+    assert says in str(warned[0].message)
+
+
+@pytest.mark.parametrize("text", ["tinylib>=1", "tinylib==9; python_version < '3'", "other==3"])
+def test_a_lock_that_agrees_says_nothing(
+    notebook: Notebook, kernel: Kernel, bare: str, beside_it: Path, text: str
+) -> None:
+    """Neither does one for another Python."""
+    kernel.install("tinylib", "1.0")
+    (beside_it / "requirements.txt").write_text(text)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        notebook.batch(CELL, f"--executable {bare}")
+
+    assert notebook["v"] == "1.0"
+
+
+def test_a_lock_that_is_broken(
+    notebook: Notebook, kernel: Kernel, bare: str, beside_it: Path
+) -> None:
+    """It does not keep a job from what the kernel has; without it, what is missing is refused."""
+    kernel.install("otherlib", "1.0")
+    (beside_it / "uv.lock").write_text("[[package")
+    with pytest.warns(RuntimeWarning, match=r"uv\.lock can't be read"):
+        notebook.batch("import otherlib\nv = otherlib.__version__", f"--executable {bare}")
+    error = notebook.failing(CELL, f"--executable {bare}")
+
+    assert notebook["v"] == "1.0"
+    assert isinstance(error, LibraryError)
+    assert "uv.lock" in str(error)
 
 
 LOCK = (
