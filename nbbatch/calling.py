@@ -17,11 +17,10 @@ from nbbatch.caching import tallied
 from nbbatch.capture.items import Needs, capture_items
 from nbbatch.capture.values import Scene, capture_call
 from nbbatch.catching import settle
-from nbbatch.follow import Follower, Steps, fitting_emitter, follow, show_detached
+from nbbatch.follow import Follower, Steps, fitting_emitter, follow, show_detached, starting
 from nbbatch.futures.array.chunks import Chunksize, chunked
 from nbbatch.futures.array.job import ArrayJob
 from nbbatch.futures.job import Job
-from nbbatch.futures.watching.observer import Observer
 from nbbatch.origin import notebook
 from nbbatch.session import Packing, Work, check_array, current_session
 from nbbatch.wire.spec import JobSpec
@@ -34,7 +33,7 @@ def submit(
     args: Sequence[Any],
     kwargs: Mapping[str, Any],
     options: Mapping[str, Any],
-    observer: Observer | None = None,
+    follower: Follower | None = None,
 ) -> Job[Any]:
     """Start a call as a job and return it.
 
@@ -49,8 +48,10 @@ def submit(
     captured = capture_call(function, args, kwargs, scene)
     name = merged.name or tidy_name(getattr(function, "__name__", "function"))
     spec = JobSpec(kind="call", name=name)
-    work = Work(spec, captured, notebook(), Steps() if observer is not None else None)
-    return session.submit(work, merged, observer)
+    if follower is None:
+        return session.submit(Work(spec, captured, notebook()), merged)
+    with starting(follower) as steps:
+        return session.submit(Work(spec, captured, notebook(), steps), merged, follower)
 
 
 def spread(

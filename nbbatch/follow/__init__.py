@@ -17,7 +17,7 @@ from nbbatch.follow.again import folded, show_again
 from nbbatch.follow.emitters import Emitter, fitting_emitter
 from nbbatch.follow.following import Detached, Follower, follow, following, show_detached
 from nbbatch.follow.pauses import Pauses, awaiting, blocking, completed, stoppable
-from nbbatch.follow.steps import Steps
+from nbbatch.follow.steps import Steps, starting
 
 __all__ = [
     "Detached",
@@ -34,5 +34,6 @@ __all__ = [
     "following",
     "show_again",
     "show_detached",
+    "starting",
     "stoppable",
 ]

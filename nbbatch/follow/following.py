@@ -10,10 +10,11 @@ import threading
 from asyncio import CancelledError
 from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
-from nbbatch.errors import stopped
-from nbbatch.facts import JobFacts
+from nbbatch.errors import NbbatchError, stopped
+from nbbatch.facts import JobFacts, State
 from nbbatch.follow.emitters import Emitter
 from nbbatch.follow.pauses import Pauses, blocking, completed, kernel_ends
 from nbbatch.futures.job import Job
@@ -70,6 +71,36 @@ class Follower:
                 self._early += frames
             else:
                 _write(self._view, frames)
+
+    def open(self, facts: JobFacts, *, detachable: bool) -> None:
+        """Show a job that is not started yet, or what is being done for it; in the main thread.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            The person has cancelled it.
+        """
+        if self._view is None:
+            detach = self.detach.set if detachable else None
+            self.show(show(facts, cancel=self.cancel.set, detach=detach, blocking=True))
+        self.on_facts(facts)
+        if self._view is not None:
+            self._view.poll()
+        if self.cancel.is_set():
+            raise KeyboardInterrupt
+
+    @property
+    def view(self) -> View | None:
+        """What shows the job already, if anything does."""
+        return self._view
+
+    def close(self, error: BaseException) -> None:
+        """Leave what is to be said of a job that was not started after all; in the main thread."""
+        if self._view is not None and self._facts is not None:
+            what = error.what if isinstance(error, NbbatchError) else "not started"
+            state, outcome = State.FAILED, "cancelled" if self.cancel.is_set() else "lost"
+            ended = replace(self._facts, state=state, outcome=outcome, message=what)
+            self._view.finish(ended, log_tail=False)
 
     def show(self, view: View) -> None:
         """Give the view what has come so far, and from now on what comes."""
@@ -137,6 +168,9 @@ async def following(
 
 
 def _shown(job: Job[Any], follower: Follower, *, detachable: bool) -> View:
+    if follower.view is not None:
+        follower.view.update(job.facts)
+        return follower.view
     view = show(
         job.facts,
         cancel=follower.cancel.set,
@@ -157,8 +191,10 @@ def show_detached(
     display
         Puts the card elsewhere than below the cell; see `nbbatch.widgets.show`.
     """
-    view = show(job.facts, cancel=follower.cancel.set, blocking=False, display=display)
-    follower.show(view)
+    view = follower.view
+    if view is None:
+        view = show(job.facts, cancel=follower.cancel.set, blocking=False, display=display)
+        follower.show(view)
     _leave(job, follower, view)
     return view
 

@@ -4,27 +4,54 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
+from nbbatch.facts import JobFacts
 from nbbatch.follow.emitters import fitting_emitter
+from nbbatch.follow.following import Follower
 from nbbatch.wire.frames import frame
 
-__all__ = ["Steps"]
+__all__ = ["Steps", "starting"]
 
 #: Seconds between two changes of the line.
 _PAUSE = 0.1
 
 
 class Steps:
-    """One line under the cell that says which step it is; in a terminal, a line for each."""
+    """Says which step it is: on the job's card, in a terminal with a line for each kind.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    follower
+        Who shows the job, already before it is started; without, a line under the cell says it.
+    detachable
+        Whether the person may choose to let the job run on.
+    """
+
+    def __init__(self, follower: Follower | None = None, *, detachable: bool = False) -> None:
+        self._follower = follower
+        self._detachable = detachable
+        self._facts: JobFacts | None = None
         self._id = f"nbbatch-steps-{os.urandom(6).hex()}"
         self._shown = ""
         self._at = 0.0
 
+    def about(self, facts: JobFacts) -> Steps:
+        """Take what is known of the job."""
+        self._facts = facts
+        return self
+
     def __call__(self, text: str, *, last: bool = False) -> None:
-        """Show a step; one that follows soon may be left out, unless it is the last."""
+        """Show a step; one that follows soon may be left out, unless it is the last.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            The person has cancelled the job on its card.
+        """
         emitter = fitting_emitter()
         if not emitter.takes_text:
             # There is no taking back there: only the kinds of steps, and the end.
@@ -34,6 +61,11 @@ class Steps:
             return
         now = time.monotonic()
         if now - self._at < _PAUSE and not last:
+            return
+        self._at = now
+        if self._follower is not None and self._facts is not None:
+            facts = replace(self._facts, message=text)
+            self._follower.open(facts, detachable=self._detachable)
             return
         data: dict[str, Any] = {"text/plain": text}
         emitter.emit(
@@ -45,4 +77,20 @@ class Steps:
                 update=bool(self._shown),
             )
         )
-        self._shown, self._at = text, now
+        self._shown = text
+
+
+@contextmanager
+def starting(follower: Follower, *, detachable: bool = False) -> Iterator[Steps]:
+    """Yield what says the steps until a job is started; should it not be, its card says so.
+
+    Parameters
+    ----------
+    detachable
+        Whether the person may choose to let the job run on.
+    """
+    try:
+        yield Steps(follower, detachable=detachable)
+    except BaseException as error:
+        follower.close(error)
+        raise

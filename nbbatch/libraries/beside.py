@@ -65,7 +65,11 @@ def lacking(wants: Iterable[str], here: Installed, directory: Path) -> Asked:
     if not missing:
         return Asked()
     there = beside(directory)
-    names = {name: text for name, text in there.names.items() if name not in here.by_name}
+    names = {
+        name: text
+        for name, text in there.names.items()
+        if name not in here.by_name and _counts(Requirement(text))
+    }
     exact = {name: names[name] for name in map(normalized, missing) if name in names}
     chosen = exact if len(exact) == len(missing) else names
     rest = tuple(text for name, text in names.items() if name not in chosen)
@@ -92,9 +96,14 @@ def differing(plan: Plan, directory: Path) -> list[str]:
 def _by_name(there: Asked) -> Mapping[str, list[Requirement]]:
     found: dict[str, list[Requirement]] = {}
     for requirement in map(Requirement, there.requirements):
-        if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+        if _counts(requirement):
             found.setdefault(normalized(requirement.name), []).append(requirement)
     return found
+
+
+def _counts(requirement: Requirement) -> bool:
+    """Tell whether a requirement is one on this platform, for this Python."""
+    return requirement.marker is None or requirement.marker.evaluate({"extra": ""})
 
 
 def _allowed(requirement: Requirement, version: str) -> bool:

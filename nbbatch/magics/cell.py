@@ -19,13 +19,13 @@ from nbbatch.follow import (
     Detached,
     Follower,
     Pauses,
-    Steps,
     awaiting,
     blocking,
     completed,
     fitting_emitter,
     following,
     show_detached,
+    starting,
     stoppable,
 )
 from nbbatch.futures.job import Job
@@ -81,7 +81,8 @@ async def _run(shell: Any, line: str, body: str, pauses: Pauses) -> _Rest:
         return lambda: None
     follower = Follower()
     try:
-        job = session.submit(replace(work, say=Steps()), options, follower)
+        with starting(follower, detachable=not asked.detach) as steps:
+            job = session.submit(replace(work, say=steps), options, follower)
     except KeyboardInterrupt:
         raise stopped(f"{work.spec.name} was not started, and nothing of it is left") from None
     if asked.as_name is not None:

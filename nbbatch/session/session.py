@@ -100,7 +100,8 @@ class Session:
         self._registry.write(record)
         try:
             self._send_worker()
-            libraries = {} if work.source else self.supply.sent(work.captured, options, work.say)
+            say = work.say and work.say.about(first_facts(record, self.backend.name, self._prices))
+            libraries = {} if work.source else self.supply.sent(work.captured, options, say)
             sender.write(work, options, libraries)
             # Where nobody can tell whether it was started, whoever follows the job finds out.
             with contextlib.suppress(UncertainError):

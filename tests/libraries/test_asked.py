@@ -165,6 +165,18 @@ def test_the_kernel_counts_and_the_lock_is_told(
     assert says in str(warned[0].message)
 
 
+def test_a_lock_for_another_python_brings_nothing(
+    notebook: Notebook, kernel: Kernel, bare: str, beside_it: Path
+) -> None:
+    """What is missing and not for here is the code's own affair, which may ask for it in vain."""
+    kernel.install("tinylib", "1.0")
+    (beside_it / "requirements.txt").write_text("backport; python_version < '3'\n")
+    code = "import tinylib\ntry:\n    import backport\nexcept ImportError:\n    v = 'without'"
+    notebook.batch(code, f"--executable {bare}")
+
+    assert notebook["v"] == "without"
+
+
 @pytest.mark.parametrize("text", ["tinylib>=1", "tinylib==9; python_version < '3'", "other==3"])
 def test_a_lock_that_agrees_says_nothing(
     notebook: Notebook, kernel: Kernel, bare: str, beside_it: Path, text: str

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
 
-from nbbatch.follow import steps
+from nbbatch.calling import submit
+from nbbatch.errors import LibraryError
+from nbbatch.facts import JobFacts, State
+from nbbatch.follow import Follower, follow, steps
 from tests.libraries.conftest import Kernel, Notebook
 
 
@@ -44,3 +48,108 @@ def test_in_a_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len({frame["display_id"] for frame in shown}) == 1
     assert shown[-1]["data"] == {"text/plain": "sent 50 libraries, 3.0 MB"}
     assert len(shown) < 50
+
+
+class Card:
+    """A view that keeps what it is shown."""
+
+    def __init__(self) -> None:
+        self.seen: list[JobFacts] = []
+        self.ended: JobFacts | None = None
+        self.ask: Any = None
+
+    def update(self, facts: JobFacts) -> None:
+        self.seen.append(facts)
+
+    def poll(self) -> None:
+        if self.ask is not None:
+            self.ask()
+
+    def finish(self, facts: JobFacts, **_: Any) -> None:
+        self.ended = facts
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *args, **kwargs: None
+
+
+class Emitter:
+    """An ordinary cell's."""
+
+    takes_text = True
+
+    def emit(self, frame: dict[str, Any]) -> None:
+        pass
+
+
+@pytest.fixture
+def cards(monkeypatch: pytest.MonkeyPatch) -> list[Card]:
+    """Have cards instead of widgets; return those that were shown."""
+    shown: list[Card] = []
+
+    def show(facts: JobFacts, **_: Any) -> Card:
+        shown.append(Card())
+        shown[-1].update(facts)
+        return shown[-1]
+
+    # The package has a function of the module's name.
+    monkeypatch.setattr(sys.modules["nbbatch.follow.following"], "show", show)
+    monkeypatch.setattr(steps, "fitting_emitter", Emitter)
+    return shown
+
+
+def importing() -> Any:
+    """Return a function that travels by its code alone."""
+
+    def imports() -> str:
+        import tinylib
+
+        return str(tinylib.__version__)
+
+    return imports
+
+
+def test_on_the_card(local_session: Any, kernel: Kernel, bare: str, cards: list[Card]) -> None:
+    """It is there before the job, says each kind of step, and is the job's own card later."""
+    kernel.install("tinylib")
+    follower = Follower()
+    job = submit(importing(), (), {}, {"executable": bare}, follower)
+    follow(job, follower, Emitter(), detachable=False)
+    (card,) = cards
+    said = [facts.message for facts in card.seen]
+
+    assert said[0] == "sending tinylib, 1 of 1"
+    assert "sent 1 of the kernel's libraries, 0.0 MB" in said
+    assert {facts.id for facts in card.seen} == {job.id}
+    assert card.ended == job.facts
+    assert job.result(0) == "1.0"
+
+
+def test_on_a_card_of_what_is_not_started(
+    local_session: Any, kernel: Kernel, bare: str, cards: list[Card]
+) -> None:
+    """It ends with the reason."""
+    kernel.install("tinylib", tag="py3-none-manylinux_2_99_x86_64")
+    with pytest.raises(LibraryError):
+        submit(importing(), (), {}, {"executable": bare}, Follower())
+    (card,) = cards
+
+    assert card.seen[0].message.startswith("resolving 1 libraries")
+    assert card.ended is not None
+    assert card.ended.state is State.FAILED
+    assert "can't be had" in card.ended.message
+
+
+def test_cancel_on_the_card_before_the_start(
+    local_session: Any, kernel: Kernel, bare: str, cards: list[Card]
+) -> None:
+    """Nothing is started, and nothing is left of it."""
+    kernel.install("tinylib")
+    follower = Follower()
+    follower.cancel.set()
+    with pytest.raises(KeyboardInterrupt):
+        submit(importing(), (), {}, {"executable": bare}, follower)
+    store = local_session.backend.store
+
+    assert cards[0].ended is not None
+    assert cards[0].ended.outcome == "cancelled"
+    assert not [key for key, _, _ in store.list("jobs/")]
