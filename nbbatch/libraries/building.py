@@ -19,7 +19,12 @@ from nbbatch.wire.layers import Chunk, cut, late
 __all__ = ["bytecode", "chunks", "uncompiled"]
 
 #: Records of an installation that mean nothing elsewhere; the last one may name private places.
-_SKIPPED: Final = frozenset({"INSTALLER", "REQUESTED", "direct_url.json"})
+_SKIPPED: Final = frozenset({"INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json"})
+#: What is installed beside the modules, as `../../../share/x`, goes below them, as with
+#: `pip install --target`: programs, and data that `importlib.metadata` finds by the record.
+_BESIDE: Final = re.compile(r"(?:\.\./)+((?:bin|share|etc)/.+)")
+_BESIDE_IN_RECORD: Final = re.compile(rb"^(?:\.\./)+(?=(?:bin|share|etc)/)", re.MULTILINE)
+_PROGRAMS: Final = "bin/"
 #: Runs a script with the Python that the image has, wherever that is.
 _SHEBANG: Final = b"""#!/bin/sh
 '''exec' "$(command -v python3 || command -v python)" "$0" "$@"
@@ -61,15 +66,22 @@ def _files(
         if place.endswith(".pyc") or _skipped(found, place):
             continue
         path = found.folder / place
-        if place.startswith("../"):
-            yield from _program(path, scripts)
+        if place.startswith("../") or (place.startswith(_PROGRAMS) and not _ordinary(found)):
+            yield from _beside(path, place, scripts)
             continue
         data = _read(path)
         if data is None:
             continue
+        if path == found.record / "RECORD":
+            data = _BESIDE_IN_RECORD.sub(b"", data)
         yield place, _mode(path), memoryview(data)
         if compiled and place.endswith(".py"):
             yield from _bytecode(place, path, data)
+
+
+def _ordinary(found: Distribution) -> bool:
+    """Tell an installation of Python's from one into a folder, which has all in one place."""
+    return found.folder.name in ("site-packages", "dist-packages")
 
 
 def uncompiled(found: Distribution, folder: Path) -> list[Source]:
@@ -101,15 +113,19 @@ def _skipped(found: Distribution, place: str) -> bool:
     return folder == found.record.name and name in _SKIPPED
 
 
-def _program(path: Path, scripts: Container[str]) -> Iterator[File]:
-    """Yield what was installed beside the interpreter, unless it is made anew from its name."""
-    place = Path(os.path.normpath(path))
-    if place.parent.name != "bin" or place.name in scripts:
+def _beside(path: Path, name: str, scripts: Container[str]) -> Iterator[File]:
+    """Yield what is no module: data, and programs, unless these are made anew from their names."""
+    match = _BESIDE.fullmatch(name)
+    place = match[1] if match is not None else name
+    program = place.startswith(_PROGRAMS)
+    if place.startswith("../") or (program and place.removeprefix(_PROGRAMS) in scripts):
         return
-    data = _read(place)
-    if data is not None:
+    data = _read(Path(os.path.normpath(path)))
+    if data is None:
+        return
+    if program:
         data = re.sub(rb"\A#!.*python[^\n]*\n", lambda _: _SHEBANG, data)
-        yield f"bin/{place.name}", 0o755, memoryview(data)
+    yield place, 0o755 if program else 0o644, memoryview(data)
 
 
 def _scripts(found: Distribution) -> Iterator[tuple[str, str]]:
