@@ -19,7 +19,7 @@ from nbbatch.libraries.building import bytecode, chunks, uncompiled
 from nbbatch.libraries.compiling import compile_all
 from nbbatch.libraries.installed import Distribution, Installed, installed
 from nbbatch.libraries.needs import find_needs
-from nbbatch.libraries.plan import Item, Plan, Way, make_plan, with_pins
+from nbbatch.libraries.plan import Item, Plan, Way, check_obtainable, make_plan, with_pins
 from nbbatch.libraries.sending import Content, Say, send, silent
 from nbbatch.libraries.targets import family, kernel_target, told
 from nbbatch.wire.layers import Layer, Libraries
@@ -116,6 +116,7 @@ class Librarian:
         LibraryError
             Something can't be had for the target.
         """
+        check_obtainable(plan)
         files = {_recipe(item, plan.target): item for item in plan.going(Way.FILES)}
         index = {_recipe(item, plan.target): item for item in plan.going(Way.INDEX)}
         found = {**self._known(files), **self._known(index)}

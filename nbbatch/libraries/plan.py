@@ -11,7 +11,7 @@ from nbbatch.errors import LibraryError
 from nbbatch.libraries.needs import Need, Needs
 from nbbatch.libraries.targets import files_fit
 
-__all__ = ["Item", "Plan", "Way", "make_plan", "misfits", "with_pins"]
+__all__ = ["Item", "Plan", "Way", "check_obtainable", "make_plan", "misfits", "with_pins"]
 
 
 class Way(str, Enum):
@@ -54,6 +54,12 @@ class Item:
         return self.need is not None and self.need.pickled
 
     @property
+    def obtainable(self) -> bool:
+        """Whether it can be had: what was not installed from an index is in none, or is another."""
+        installed = None if self.need is None else self.need.distribution
+        return self.way is not Way.INDEX or installed is None or not installed.origin
+
+    @property
     def major(self) -> bool:
         """Whether the image has it in another major version."""
         return bool(self.has) and _major(self.has) != _major(self.version)
@@ -93,6 +99,29 @@ def misfits(plan: Plan) -> tuple[list[str], list[str]]:
 
 def _major(version: str) -> str:
     return version.partition(".")[0]
+
+
+def check_obtainable(plan: Plan) -> None:
+    """Refuse what was installed here from elsewhere, and does not run there as it is.
+
+    An index may have something else under its name, by whoever was faster.
+
+    Raises
+    ------
+    LibraryError
+        There is such a thing.
+    """
+    for item in plan.items:
+        if not item.obtainable and item.need is not None:
+            vcs = item.need.distribution.origin.get("vcs_info", {}).get("vcs")
+            there = f"Python {plan.target.python} on {plan.target.machine}, {plan.target.libc}"
+            raise LibraryError(
+                f"{item.name} {item.version} can't be given to the job: {item.reason}",
+                f"it was installed here from {vcs or 'a file or an address'}, not from an index, "
+                f"and what is installed does not run on {plan.target.name} ({there})",
+                "an image with the kernel's Python and platform (--image), one that has it "
+                f"(--env image), or one from an index: --pypi {item.name}",
+            )
 
 
 def make_plan(needs: Needs, target: Target) -> Plan:

@@ -50,6 +50,8 @@ def _fate(item: Item, plan: Plan, mode: str, kept: Container[str]) -> str:
     if mode != "auto":
         known = plan.target.known
         return ("differs" if item.has else "missing") if known else "not sent"
+    if not item.obtainable:
+        return "refused"
     if item.name in kept:
         return "sent before"
     return "sent" if item.way is Way.FILES else "sent, from the index"

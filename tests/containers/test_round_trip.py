@@ -11,6 +11,7 @@ from typing import Any
 
 import nbformat
 import pytest
+from uv import find_uv_bin
 
 import nbbatch
 from nbbatch.errors import ImageError
@@ -52,7 +53,8 @@ def account(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> Rig:
 def science(rig: Rig, tmp_path: Path) -> str:
     """Build an image that has the notebook's libraries, in the kernel's versions."""
     wanted = [f"{name}=={version(name)}" for name in LIBRARIES]
-    install = [sys.executable, "-m", "pip", "install", "--quiet", "--target", "site", *wanted]
+    install = [find_uv_bin(), "pip", "install", "--quiet", "--python", sys.executable]
+    install += ["--target", "site", *wanted]
     subprocess.run(install, check=True, cwd=tmp_path)
     (tmp_path / "Containerfile").write_text(
         f"FROM {rig.image}\nCOPY site /usr/lib/python3/dist-packages\n"

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from nbbatch.errors import LibraryError
+from nbbatch.backends.base import Target
+from nbbatch.errors import ImageError, LibraryError, OptionError
 from nbbatch.session import current_session
+from nbbatch.supply import _check_python
+from nbbatch.wire.layers import Libraries
+from nbbatch.worker.run.libraries import _unfit
+from nbbatch.worker.run.sharing import Shelf
 from tests.libraries.conftest import Kernel, Notebook
-from tests.libraries.shop import Made
+from tests.libraries.shop import Made, wheel
 
+HERE = f"{sys.version_info[0]}.{sys.version_info[1]}"
 CLASS = "class Thing:\n    value = 7\n"
 
 
@@ -112,3 +119,88 @@ def test_the_table(
     assert "tinylib  1.0  sent" in said
     assert "tinylib  1.0  sent  the cell imports it" in capsys.readouterr().out
     assert sent() == []
+
+
+@pytest.mark.parametrize(
+    ("origin", "said"),
+    [
+        ({"url": "https://x/y.git", "vcs_info": {"vcs": "git", "commit_id": "0"}}, "from git"),
+        ({"url": "file:///x.whl", "archive_info": {}}, "from a file or an address"),
+    ],
+)
+def test_what_no_index_has(
+    notebook: Notebook,
+    kernel: Kernel,
+    bare: str,
+    wheels: Path,
+    capsys: pytest.CaptureFixture[str],
+    origin: dict[str, Any],
+    said: str,
+) -> None:
+    """A name is no reason to take what somebody else has put under it into an index."""
+    made = kernel.install("tinylib", tag="py3-none-manylinux_2_99_x86_64")
+    (kernel.site / made.record / "direct_url.json").write_text(json.dumps(origin))
+    wheel(Made("tinylib", "1.0", {"tinylib/__init__.py": "print('somebody')\n"}), wheels)
+    error = notebook.failing("import tinylib", f"--executable {bare}")
+    notebook.batch("import tinylib", f"--executable {bare} --dry-run")
+
+    assert isinstance(error, LibraryError)
+    assert said in error.cause
+    assert "x.whl" not in str(error)
+    assert "tinylib  1.0  refused" in capsys.readouterr().out
+    assert sent() == []
+
+
+def test_what_is_no_requirement(notebook: Notebook, bare: str) -> None:
+    """It is named."""
+    error = notebook.failing("x = 1", f"--executable {bare} --pypi '=1'")
+
+    assert isinstance(error, OptionError)
+    assert "'=1' is none" in error.cause
+    assert sent() == []
+
+
+def test_bytecode_for_a_known_image() -> None:
+    """It is refused before anything is sent, and the image to use is named."""
+    _check_python(Target("mine", HERE, "x86_64", "glibc 2.36", known=True))
+    with pytest.raises(ImageError) as caught:
+        _check_python(Target("mine", "3.9", "x86_64", "glibc 2.36", known=True))
+
+    assert "bytecode of the kernel's Python" in caught.value.cause
+    assert f"--image python:{HERE}" in caught.value.hint
+
+
+HAS = {
+    "python": "3.11",
+    "machine": "x86_64",
+    "libc": "glibc 2.36",
+    "packages": {"numpy": "1.26.4"},
+}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "why"),
+    [
+        (Libraries(python="3.12"), "for Python 3.12, and the image has 3.11"),
+        (Libraries(machine="aarch64"), "for processor aarch64, and the image has x86_64"),
+        (Libraries(libc="musl"), "for C library musl, and the image has glibc 2.36"),
+        (Libraries(expects={"numpy": "2.0.0"}), "numpy 2.0.0, and has 1.26.4"),
+        (Libraries(expects={"pandas": "2.2.0"}), "pandas 2.2.0, and has none"),
+        (Libraries(python="3.11", libc="glibc", expects={"numpy": "1.26.4"}), ""),
+    ],
+)
+def test_an_image_that_is_not_as_it_was(wanted: Libraries, why: str) -> None:
+    """The job refuses it before it fetches anything; it is then started again with others."""
+    assert why in _unfit(wanted, HAS)
+    assert bool(_unfit(wanted, HAS)) is bool(why)
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o720])
+def test_a_shared_folder_that_others_may_write_to(tmp_path: Path, mode: int) -> None:
+    """Whoever can write there could run code in the job."""
+    tmp_path.chmod(mode)
+    with pytest.raises(ImageError, match="can't hold libraries"):
+        Shelf(str(tmp_path))
+    tmp_path.chmod(0o700)
+
+    assert Shelf(str(tmp_path))
