@@ -331,7 +331,7 @@ def test_a_job_that_nobody_knows(
     local_session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A job whose files are gone ends, instead of being waited for for ever."""
-    monkeypatch.setattr(watcher, "_MISSING", 0.1)
+    monkeypatch.setattr(watcher, "_MISSING", {"local": 0.1})
     job = double(1)
     assert job.result(60) == 2
     home = local_session.settings.home

@@ -34,9 +34,10 @@ _LOOK_UNSEEN_EACH = {"local": 0.02, "aws": 0.25}
 _ASK_MOST = {"local": 2.0, "aws": 10.0}
 #: The shortest time between two of them for those who only want to know states.
 _ONLOOKERS = 2.0
-#: Seconds after which a job that the backend does not know counts as lost; Batch lists new jobs
-#: with a delay.
-_MISSING = 30.0
+#: Seconds after which a job that the backend does not know counts as lost: it may be about to be
+#: started, and Batch lists new jobs with a delay. One that is older than the last figure is gone.
+_MISSING = {"local": 5.0, "aws": 30.0}
+_OLD = 600.0
 #: Seconds for which an error of the backend is tried again before a job is given up.
 _PATIENCE = 600.0
 #: The same for what passes: a laptop is on its way, somebody has to sign in again tomorrow.
@@ -298,5 +299,7 @@ def _take(watched: Watched, status: Status | None) -> None:
         watched.tracker.take_status(status)
         return
     watched.missing_since = watched.missing_since or now
-    if now - watched.missing_since > _MISSING:
+    facts = watched.tracker.facts
+    missing = now - watched.missing_since > _MISSING[facts.backend]
+    if missing or time.time() - facts.submitted_at > _OLD:
         watched.tracker.lose()
