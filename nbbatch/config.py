@@ -7,6 +7,7 @@ to Metaflow's of the same meaning (`nbbatch.metaflow`).
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import sys
 from collections.abc import Mapping
@@ -23,7 +24,15 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-__all__ = ["Settings", "configured", "secret", "user_home"]
+__all__ = [
+    "Settings",
+    "configured",
+    "given_secret",
+    "is_secret",
+    "secret",
+    "taken_secret",
+    "user_home",
+]
 
 BACKENDS = ("local", "aws")
 
@@ -243,6 +252,33 @@ def _own_root(s3_root: str, source: str) -> str:
     """Keep apart from Metaflow's own objects where the root is Metaflow's."""
     metaflow = s3_root and source not in ("configure()",) and s3_root.endswith("/metaflow")
     return f"{s3_root}/nbbatch" if metaflow else s3_root
+
+
+def given_secret(environ: Mapping[str, str]) -> str:
+    """Return ``NBBATCH_SECRET``: what is in another machine's file, or where AWS keeps it."""
+    return environ.get("NBBATCH_SECRET", "").strip()
+
+
+def is_secret(text: str) -> bool:
+    """Tell whether a text is what the file of a secret holds."""
+    return re.fullmatch(r"[0-9a-f]{64}", text.strip()) is not None
+
+
+def taken_secret(text: str) -> bytes:
+    """Read a secret.
+
+    Raises
+    ------
+    ConfigurationError
+        It is none.
+    """
+    if not is_secret(text):
+        raise ConfigurationError(
+            "NBBATCH_SECRET can't be used",
+            "it is neither 64 hexadecimal digits nor where AWS keeps them",
+            "take what is in ~/.nbbatch/secret of the machine that started your jobs",
+        )
+    return bytes.fromhex(text.strip())
 
 
 def secret(home: Path) -> bytes:

@@ -26,7 +26,7 @@ def list_jobs(of: str = "", most: int | None = _LISTED) -> str:
         How many, None for every one.
     """
     session = current_session()
-    found = (record for record in session.jobs() if of in ("", record.notebook))
+    found = (record for record in session.jobs(elsewhere=True) if of in ("", record.notebook))
     listed = session.facts(list(itertools.islice(found, most)))
     return table_text(listed, sum(1 for _ in found))
 

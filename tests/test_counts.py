@@ -122,7 +122,7 @@ def test_first_submit_ever(wire: Wire) -> None:
     assert submit_calls(wire) == {
         "DescribeJobQueues": 1,
         "DescribeComputeEnvironments": 1,
-        "PutObject": 2,
+        "PutObject": 3,
         "RegisterJobDefinition": 1,
         "SubmitJob": 1,
     }
@@ -132,15 +132,15 @@ def test_first_submit_of_a_session(wire: Wire) -> None:
     """A new kernel knows queue and definition, and makes sure of the worker."""
     submit_calls(wire)
 
-    assert submit_calls(new_session(wire.rig)) == {"PutObject": 2, "SubmitJob": 1}
+    assert submit_calls(new_session(wire.rig)) == {"PutObject": 3, "SubmitJob": 1}
 
 
 def test_warm_submit(wire: Wire) -> None:
-    """From the second submit on a job costs one write and one call."""
+    """From the second submit on a job costs a write, another beside it, and one call."""
     submit_calls(wire)
 
-    assert submit_calls(wire) == {"PutObject": 1, "SubmitJob": 1}
-    assert submit_calls(wire) == {"PutObject": 1, "SubmitJob": 1}
+    assert submit_calls(wire) == {"PutObject": 2, "SubmitJob": 1}
+    assert submit_calls(wire) == {"PutObject": 2, "SubmitJob": 1}
 
 
 def test_a_warm_submit_with_secrets(wire: Wire, tmp_path: Path) -> None:
@@ -164,7 +164,7 @@ def test_a_warm_submit_with_secrets(wire: Wire, tmp_path: Path) -> None:
     job = look.submit()
     sent = wire.calls()
     assert job.result(60) == wanted
-    assert (sent["PutObject"], sent["SubmitJob"]) == (1, 1)
+    assert (sent["PutObject"], sent["SubmitJob"]) == (2, 1)
     assert not {"RegisterJobDefinition", "DescribeSecret"} & set(sent)
     (definition,) = wire.rig.batch.definitions.values()
     assert definition[0]["containerProperties"]["executionRoleArn"] == aws_rig.EXECUTION_ROLE
@@ -204,7 +204,7 @@ def test_options_cost_nothing(wire: Wire) -> None:
         del costs[-1]["GetObject"], costs[-1]["DescribeJobs"]
         job.cancel()
 
-    assert costs[1] == {"PutObject": 1, "SubmitJob": 1}
+    assert costs[1] == {"PutObject": 2, "SubmitJob": 1}
 
 
 def test_an_unchanged_large_input_is_sent_once(wire: Wire) -> None:
@@ -219,7 +219,7 @@ def test_an_unchanged_large_input_is_sent_once(wire: Wire) -> None:
 
     assert first > 3 << 20
     assert wire.uploaded() < LITTLE
-    assert (sent["PutObject"], sent["HeadObject"]) == (1, 0)
+    assert (sent["PutObject"], sent["HeadObject"]) == (2, 0)
 
 
 def test_changed_data_is_sent_again(wire: Wire) -> None:
@@ -252,7 +252,7 @@ def test_what_came_back_goes_in_without_being_sent(wire: Wire) -> None:
     sent = wire.calls()
 
     assert job.result(60) == len(result) == (2 << 20) + 4
-    assert (sent["PutObject"], sent["HeadObject"]) == (1, 0)
+    assert (sent["PutObject"], sent["HeadObject"]) == (2, 0)
     assert wire.uploaded() < LITTLE
 
 
@@ -331,8 +331,8 @@ def test_a_warm_submit_with_libraries(
         current_session().supply.settle()
         del costs[-1]["GetObject"], costs[-1]["DescribeJobs"]
 
-    assert costs[0]["PutObject"] == 3
-    assert costs[1] == costs[2] == {"PutObject": 1, "SubmitJob": 1}
+    assert costs[0]["PutObject"] == 4
+    assert costs[1] == costs[2] == {"PutObject": 2, "SubmitJob": 1}
 
 
 def _squares() -> Any:
@@ -364,7 +364,7 @@ def test_an_array(wire: Wire) -> None:
     values = list(job.results(return_exceptions=True))
 
     # The blob that all get, what each gets, and the input; a blob is looked for first.
-    assert (sent["PutObject"], sent["HeadObject"], sent["SubmitJob"]) == (3, 1, 1)
+    assert (sent["PutObject"], sent["HeadObject"], sent["SubmitJob"]) == (4, 1, 1)
     assert followed["ListObjectsV2"] <= 2 * took / 1.0 + 4
     assert followed["DescribeJobs"] <= took / ASK + 3
     assert followed["ListJobs"] == 0

@@ -212,6 +212,8 @@ class Backend:
     runner: Runner
     #: Looks at all that jobs with such options need, one finding after the other; never raises.
     examine: Callable[[Options], Iterator[Finding]]
+    #: Whether other machines of the user see the same store.
+    shared: bool = False
 
 
 def unique(job_id: str, before: int, sheet: int = 0) -> str:

@@ -67,4 +67,4 @@ def attach(id: str) -> Job[Any]:
 def jobs() -> list[JobFacts]:
     """Return what is known about this user's jobs on this backend, the newest first."""
     session = current_session()
-    return session.facts(list(itertools.islice(session.jobs(), 100)))
+    return session.facts(list(itertools.islice(session.jobs(elsewhere=True), 100)))

@@ -9,7 +9,6 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
-from nbbatch import config
 from nbbatch.backends.base import Backend, Call, Launch
 from nbbatch.caching import Reuse, told
 from nbbatch.config import Settings
@@ -24,6 +23,7 @@ from nbbatch.futures.records.locating import located
 from nbbatch.futures.records.noting import facts_of
 from nbbatch.futures.records.registry import Record, Registry
 from nbbatch.futures.records.roll import Roll
+from nbbatch.futures.records.shared import Shared, started_by_others
 from nbbatch.futures.watching.again import Again
 from nbbatch.futures.watching.changes import first_facts
 from nbbatch.futures.watching.observer import Observer
@@ -32,7 +32,7 @@ from nbbatch.futures.watching.watcher import Watcher
 from nbbatch.options import Options, merge_defaults
 from nbbatch.sending import Sender, Work
 from nbbatch.session.launching import described, launch_of
-from nbbatch.session.opening import open_backend
+from nbbatch.session.opening import open_backend, secret_of
 from nbbatch.session.retrying import Sent, retried, with_changes
 from nbbatch.supply import Supply
 from nbbatch.wire import keys, parts
@@ -59,8 +59,9 @@ class Session:
         self.backend = open_backend(settings)
         # Nobody pays for a job on this machine.
         self._prices = {} if self.backend.name == "local" else settings.prices
-        self._secret = config.secret(settings.home)
+        self._secret = secret_of(settings)
         self._registry = Registry(settings.home / "jobs")
+        self._shared = Shared(self.backend, self._secret, self._registry)
         self._watcher = Watcher(self.backend)
         self.supply = Supply(settings.home, self.backend, self._secret)
         self._reuse = Reuse(self.backend, self._secret, self.supply)
@@ -102,7 +103,8 @@ class Session:
             self._send_worker()
             say = work.say and work.say.about(first_facts(record, self.backend.name, self._prices))
             libraries = {} if work.source else self.supply.sent(work.captured, options, say)
-            sender.write(work, options, libraries)
+            with self._shared.publishing(record):
+                sender.write(work, options, libraries)
             # Where nobody can tell whether it was started, whoever follows the job finds out.
             with contextlib.suppress(UncertainError):
                 record = replace(record, batch_job_id=self.backend.runner.start(launch))
@@ -160,9 +162,17 @@ class Session:
         record = self._find(id_)
         return self._job(record, self.key_of(record.id), observer)
 
-    def jobs(self) -> Iterator[Record]:
-        """Yield the jobs of this user on this backend, the newest first."""
+    def jobs(self, *, elsewhere: bool = False) -> Iterator[Record]:
+        """Yield the jobs of this user on this backend, the newest first.
+
+        Parameters
+        ----------
+        elsewhere
+            Whether the store is asked for those that other machines have started since.
+        """
         place = self.backend.store.url
+        if elsewhere:
+            self._shared.fetch()
         return (record for record in self._registry if record.place == place)
 
     def facts(self, records: Sequence[Record]) -> list[JobFacts]:
@@ -192,12 +202,23 @@ class Session:
         return record.id
 
     def _find(self, wanted: str) -> Record:
-        record = self._registry.find(wanted, self.backend.store.url)
+        place = self.backend.store.url
+        record = self._registry.find(wanted, place)
+        if record is None:
+            self._shared.fetch(wanted)
+            record = self._registry.find(wanted, place)
         if record is not None:
             return record
+        if started_by_others(self.backend, wanted):
+            raise NotFoundError(
+                f"the job {wanted} is not one of this machine's",
+                "it was started with another secret than the one here",
+                f"copy the file secret from the other machine's ~/.nbbatch to "
+                f"{self.settings.home}, or set NBBATCH_SECRET to what is in it",
+            )
         raise NotFoundError(
             f"there is no job {wanted}",
-            f"none of that id or name was started from this machine on {self.backend.store.url}",
+            f"none of that id or name was started by you on {place}",
             "%batch jobs lists those there are",
         )
 
@@ -226,6 +247,7 @@ class Session:
             if record.batch_job_id:
                 self.backend.runner.stop([record.batch_job_id], "nbbatch: interrupted")
             sender.undo()
+            self._shared.remove(record.id)
 
     def _job(self, record: Record, key: bytes, observer: Observer | None) -> Job[Any]:
         job = self._made(record, key, observer)

@@ -16,6 +16,7 @@ Layout under the root of a store::
     jobs/<job>/calls/<n>             what an executor's worker is to call, sealed, numbered from 0
     jobs/<job>/returned/<n>-<to>     what came of these calls, up to one of them, sealed
     cache/<key>                      the result of a job, for later ones like it, sealed
+    records/<user>/<job>             what the user's other machines must know of it, sealed
     probe/<word>                     what `nbbatch doctor` writes, reads and removes
 
 Where a job has several parts (the nodes of a multi-node job, the children of an array), each
@@ -93,6 +94,7 @@ JOBS = "jobs/"
 BLOBS = "blobs/"
 CACHE = "cache/"
 PROBES = "probe/"
+RECORDS = "records/"
 
 _JOB_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{8}")
 
@@ -234,6 +236,15 @@ def of_returned(key: str) -> Tuple[int, int]:
 
 def cached(key: str) -> str:
     return f"{CACHE}{key}"
+
+
+def records(user: str) -> str:
+    """Return what the names of all records of a user begin with."""
+    return f"{RECORDS}{user}/"
+
+
+def record(user: str, job: str) -> str:
+    return f"{records(user)}{job}"
 
 
 def probe(word: str) -> str:

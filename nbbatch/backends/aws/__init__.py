@@ -92,4 +92,4 @@ def aws_backend(
 
         return doctor.examine(doctor.Subject(clients, store, runner, options))
 
-    return Backend("aws", store, runner, examine)
+    return Backend("aws", store, runner, examine, shared=True)

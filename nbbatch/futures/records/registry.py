@@ -53,6 +53,8 @@ class Record:
         The jobs that must succeed before it is started, by their own ids.
     queue
         The one that it asked for; ``""`` for none.
+    away
+        Whether another machine has started it: from here it is not started again.
     """
 
     id: str
@@ -81,11 +83,20 @@ class Record:
     retried: str = ""
     depends_on: Sequence[str] = ()
     queue: str = ""
+    away: bool = False
     cache: str = ""
 
     def past(self) -> tuple[Stay, ...]:
         """Return the states of a job that has ended."""
         return tuple(Stay(State(state), *rest) for state, *rest in self.stays)
+
+
+def read(values: Any) -> Record | None:
+    """Return a record from its fields; None where a newer version has written others."""
+    try:
+        return Record(**values)
+    except TypeError:
+        return None
 
 
 class Registry:
@@ -120,12 +131,9 @@ class Registry:
     def get(self, id_: str) -> Record | None:
         """Return a job's record."""
         try:
-            return Record(**json.loads(self._path(id_).read_text()))
-        # Not there (any more), or not ours to read.
-        except OSError:
-            return None
-        # Cut off by a full disk, or written by a newer version.
-        except (ValueError, TypeError):
+            return read(json.loads(self._path(id_).read_text()))
+        # Not there (any more), or not ours to read; cut off by a full disk.
+        except (OSError, ValueError):
             return None
 
     def changed_at(self) -> int:

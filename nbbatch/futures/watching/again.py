@@ -42,7 +42,7 @@ def wanted(record: Record, tracker: Tracker) -> bool:
 def renews(record: Record, tracker: Tracker) -> str:
     """Return what is to be renewed for a job that its worker has refused, once; or nothing."""
     outcome = tracker.outcome
-    if outcome is None or record.before or tracker.failure or tracker.cancelled_here:
+    if outcome is None or record.away or record.before or tracker.failure or tracker.cancelled_here:
         return ""
     return outcome.renew
 
