@@ -1,0 +1,189 @@
+"""One fault at a time: what is told about it, and that everything goes on afterwards."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import nbbatch
+from nbbatch import batch
+from nbbatch.backends.aws import transfer
+from nbbatch.backends.aws.submit import Submitter
+from nbbatch.errors import CredentialsError
+from nbbatch.session import current_session
+from tests.chaos.conftest import Account
+from tests.chaos.proxy import Asked
+
+PATIENCE = 60.0
+
+
+def _function() -> Any:
+    # Inside a function, so that it travels by value, without this module.
+    @batch
+    def work(diary: str, gate: str = "") -> int:
+        import os
+        import time
+
+        with open(diary, "a") as file:
+            file.write("ran\n")
+        while gate and not os.path.exists(gate):
+            time.sleep(0.02)
+        return 5
+
+    return work
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Wait for a condition."""
+    end = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def first(fault: str, path: str, method: str = "") -> Callable[[Asked], str | None]:
+    """Return a rule: the first request to a path goes wrong, all others well."""
+    left = [fault]
+
+    def rule(asked: Asked) -> str | None:
+        fits = path in asked.path and asked.method.startswith(method)
+        return left.pop() if left and fits else ""
+
+    return rule
+
+
+def test_credentials_that_end_while_somebody_waits(account: Account, tmp_path: Path) -> None:
+    """The card says so, and what to do; once they are renewed it goes on by itself."""
+    diary, gate = tmp_path / "diary", tmp_path / "gate"
+    job = _function().submit(str(diary), str(gate))
+    until(diary.exists)
+    for faults in (account.s3, account.batch):
+        faults.expired.add("first")
+    gate.touch()
+    until(lambda: "ExpiredToken" in job.facts.message)
+    said = job.facts.message
+    assert "goes on by itself" in said
+    assert "aws sso login" in said
+    assert not job.done()
+
+    account.sign_in("second")
+    assert job.result(PATIENCE) == 5
+    assert diary.read_text() == "ran\n"
+
+
+def test_a_call_with_credentials_that_were_renewed_elsewhere(account: Account) -> None:
+    """Whoever has signed in again in a terminal needs not tell the kernel."""
+    store = current_session().backend.store
+    assert store.put("probe/x", [b"x"])
+    account.renew("second", "first")
+
+    assert store.get("probe/x") == b"x"
+    assert current_session().backend.runner.describe(["none"]) == {}
+    account.s3.expired.add("second")
+    with pytest.raises(CredentialsError, match="ExpiredToken"):
+        store.get("probe/x")
+
+
+def test_an_answer_that_was_lost_and_nobody_can_tell(account: Account, tmp_path: Path) -> None:
+    """It is found as soon as Batch can be asked again, and has run once."""
+    lost = first("reset after", "submitjob")
+    away = [True]
+
+    def rule(asked: Asked) -> str | None:
+        return "skewed" if away and "listjobs" in asked.path else lost(asked)
+
+    account.batch.rule = rule
+    job = _function().submit(str(tmp_path / "diary"), str(tmp_path / "gate"))
+    assert job.batch_job_id == ""
+    until(lambda: "goes on by itself" in job.facts.message)
+    away.clear()
+    until(lambda: bool(job.batch_job_id))
+    assert next(current_session().jobs()).batch_job_id == job.batch_job_id
+    (tmp_path / "gate").touch()
+
+    assert job.result(PATIENCE) == 5
+    assert (tmp_path / "diary").read_text() == "ran\n"
+    assert len(account.rig.batch.jobs) == 1
+
+
+def test_a_duplicate(account: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where Batch has two jobs after all, one runs, and that one is followed."""
+    monkeypatch.setattr(Submitter, "find", lambda *_: None)
+    account.batch.rule = first("reset after", "submitjob")
+    job = _function().submit(str(tmp_path / "diary"), str(tmp_path / "gate"))
+    two = account.rig.batch.jobs
+    assert len(two) == 2
+    until(lambda: "SUCCEEDED" in [each.status for each in two.values()])
+    (runs,) = (id_ for id_, each in two.items() if each.status != "SUCCEEDED")
+    until(lambda: job.batch_job_id == runs)
+    (tmp_path / "gate").touch()
+
+    assert job.result(PATIENCE) == 5
+    assert (tmp_path / "diary").read_text() == "ran\n"
+    assert next(current_session().jobs()).batch_job_id == runs
+
+
+def test_a_clock_that_is_off(account: Account, tmp_path: Path) -> None:
+    """A job gets over it; here the error says by how much, and nothing has been started."""
+    account.s3.ahead = 3600
+    with pytest.raises(CredentialsError) as caught:
+        _function().submit(str(tmp_path / "diary"))
+    assert "this machine's clock is 60 minutes behind AWS's" in caught.value.cause
+    assert caught.value.hint == "set this machine's clock"
+    assert not account.rig.batch.jobs
+
+    account.s3.ahead = 0
+    account.rig.batch.place.capacity.clear()
+    job = _function().submit(str(tmp_path / "diary"))
+    account.s3.ahead = -3600
+    account.rig.batch.place.capacity.set()
+    until(lambda: "clock is 60 minutes ahead of" in job.facts.message)
+    account.s3.ahead = 0
+    assert job.result(PATIENCE) == 5
+
+
+@pytest.mark.parametrize("path", ["describejobs", "submitjob"])
+def test_an_answer_that_breaks_off(account: Account, tmp_path: Path, path: str) -> None:
+    """Half of an answer is none: botocore alone would take it for a whole one."""
+    account.batch.rule = first("cut", path)
+    assert _function().submit(str(tmp_path / "diary")).result(PATIENCE) == 5
+    assert account.batch.seen["cut"] == 1
+    assert (tmp_path / "diary").read_text() == "ran\n"
+
+
+def test_a_list_that_breaks_off(account: Account) -> None:
+    """The same of a list of objects, and of an object."""
+    store = current_session().backend.store
+    for number in range(5):
+        store.put(f"probe/{number}", [b"x" * 1000])
+    account.s3.rule = first("cut", "list-type")
+    assert len(list(store.list("probe/"))) == 5
+    account.s3.rule = first("cut", "probe/3")
+    assert store.get("probe/3") == b"x" * 1000
+    assert account.s3.seen["cut"] == 2
+
+
+def test_a_write_whose_answer_was_lost(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who wrote an object knows it, whole or in parts; who was second knows that too."""
+    store = current_session().backend.store
+    account.s3.rule = first("reset after", "probe/x", "PUT")
+    assert store.put("probe/x", [b"mine"], if_absent=True)
+    account.s3.rule = first("reset after", "probe/x", "PUT")
+    assert not store.put("probe/x", [b"another's"], if_absent=True)
+    monkeypatch.setattr(transfer, "LARGE", 1000)
+    account.s3.rule = first("reset after", "uploadId", "POST")
+    assert store.put("probe/large", [os.urandom(5000)])
+    assert account.s3.seen["reset after"] == 3
+
+
+def test_a_store_that_answers_slowly(account: Account, tmp_path: Path) -> None:
+    """Everything takes longer, and nothing else."""
+    account.s3.rates, account.s3.slowness = {"slow": 1.0}, 0.2
+    job = _function().submit(str(tmp_path / "diary"))
+    assert job.result(PATIENCE) == 5
+    assert nbbatch.attach(job.id).result(PATIENCE) == 5
