@@ -384,3 +384,19 @@ def test_very_many_items(wire: Wire) -> None:
     assert wire.reads("/outcome/") == 4
     assert sum(wire.calls().values()) <= 60 + 4
     assert wire.calls()["SubmitJob"] == 1
+
+
+def test_a_cached_result_costs_one_read(wire: Wire) -> None:
+    """Outcome and story come with it; Batch is not asked, whatever this session knows of it."""
+    cached = length.options(cache=True)
+    wire.sent.clear()
+    assert cached.submit(b"small").result(60) == len(b"small")
+    (kept,) = [url for name, _, url in wire.sent if name == "PutObject" and "/cache/" in url]
+    (there,) = [url for name, _, url in wire.sent if name == "GetObject" and "/cache/" in url]
+    assert kept == there
+
+    for session in (wire, new_session(wire.rig)):
+        session.sent.clear()
+        job = cached.submit(b"small")
+        assert (job.result(60), job.facts.cached) == (5, True)
+        assert session.calls() == {"GetObject": 1}

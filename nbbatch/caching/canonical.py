@@ -38,9 +38,11 @@ _ATOMS: Final = frozenset({bool, bytes, complex, float, int, str, type(None), ty
 _PLAIN: Final = 2
 _PROTOCOL: Final = 5
 _CODE: Final = (
-    *("co_name", "co_argcount", "co_posonlyargcount", "co_kwonlyargcount", "co_flags", "co_code"),
+    *("co_name", "co_argcount", "co_posonlyargcount", "co_kwonlyargcount", "co_code"),
     *("co_names", "co_varnames", "co_freevars", "co_cellvars", "co_exceptiontable", "co_consts"),
 )
+#: What a code object's flags say of how it runs: not what its file imports from `__future__`.
+_FLAGS: Final = 0x1FFFF
 
 
 def digest_of(value: Any, namespace: dict[str, Any] | None = None) -> bytes:
@@ -99,7 +101,8 @@ class _Walk:
         elif isinstance(value, frozenset):
             self._unordered(value)
         elif isinstance(value, types.CodeType):
-            self._sequence(b"c", [getattr(value, name, b"") for name in _CODE])
+            parts = [getattr(value, name, b"") for name in _CODE]
+            self._sequence(b"c", [value.co_flags & _FLAGS, *parts])
         elif isinstance(value, types.ModuleType):
             self._write(b"m", value.__name__.encode())
         else:

@@ -94,7 +94,8 @@ class Results:
         try:
             found = self._read(unseal(data, self._key, spec.CACHED, name))
         except SealError as error:
-            warnings.warn(f"not taken from the cache: {error}", RuntimeWarning, stacklevel=2)
+            said = f"an earlier result is not taken from the cache: {error.cause}"
+            warnings.warn(said, RuntimeWarning, stacklevel=5)
             return None
         # Of another version; or its large values are gone.
         except (WireError, NotFoundError, TypeError, KeyError):

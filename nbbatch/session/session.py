@@ -88,12 +88,13 @@ class Session:
         NbbatchError
             It was not started; nothing of it is left in the store.
         """
-        sender = self.sender(options) if work.items is None else work.items.sender
         cached = self._reuse.name(work, options)
         earlier = self._reuse.find(cached, options)
         if earlier is not None and (job := self._retold(earlier, observer)) is not None:
-            sender.drop()
+            if work.items is not None:
+                work.items.sender.drop()
             return job
+        sender = self.sender(options) if work.items is None else work.items.sender
         launch, record, chain = self._prepare(work, options, sender.job)
         record = replace(record, cache=cached)
         key = self.key_of(record.id)

@@ -23,6 +23,9 @@ __all__ = ["ArrayJob"]
 
 R = TypeVar("R")
 
+#: Seconds after the last item that an array's end may take to be known.
+_KEEPING = 30.0
+
 #: Seconds between two looks at whether an item's child has ended.
 _STEP = 0.05
 
@@ -230,6 +233,14 @@ class ArrayJob(Job[list[R]]):
                 raise TimeoutError(f"item {index} of job {self.id} is not done")
             if self.wait(min(max(left, 0.0), _STEP)):
                 return
+
+    def settle(self) -> None:
+        """Wait, after the last item, until the result is in the cache, if it is to be there.
+
+        Whoever maps the same again finds it then; so does the next program, if this one ends now.
+        """
+        if self._keep is not None:
+            self.wait(_KEEPING)
 
     def item(self, index: int) -> R:
         """Return the value of an item that was waited for, or raise why there is none."""

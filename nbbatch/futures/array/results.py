@@ -34,6 +34,9 @@ class Values(Protocol[R_co]):
     def wait(self, timeout: float | None = None) -> bool:
         """Wait for the end of all."""
 
+    def settle(self) -> None:
+        """Return once all that is to be done at the end is done."""
+
 
 class Results(Iterator[R]):
     """The values in the order of the items; an exception does not end it."""
@@ -50,6 +53,7 @@ class Results(Iterator[R]):
     def __next__(self) -> R:
         index = self._next
         if index >= len(self._job):
+            self._job.settle()
             raise StopIteration
         self._job.await_item(index, self._deadline)
         self._next += 1
@@ -73,6 +77,7 @@ class Completed(Iterator[tuple[int, R]]):
 
     def __next__(self) -> tuple[int, R]:
         if not self._left:
+            self._job.settle()
             raise StopIteration
         while not self._ready:
             self._look()
