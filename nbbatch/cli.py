@@ -17,6 +17,7 @@ from nbbatch.follow import Follower, fitting_emitter, follow
 from nbbatch.listing import describe_settings, list_jobs
 from nbbatch.magics.line import parse_options
 from nbbatch.session import current_session
+from nbbatch.tidying import tidied
 
 __all__ = ["main"]
 
@@ -25,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code: 0, 1 where it failed, 2 for a wrong line."""
     parser = _parser()
     parsed, rest = parser.parse_known_args(arguments)
-    if rest and parsed.command is not _doctor:
+    if rest and parsed.command not in (_clean, _doctor):
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     parsed.rest = rest
     command: Callable[[argparse.Namespace], int] = parsed.command
@@ -75,6 +76,13 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     doctor.set_defaults(command=_doctor)
+    cleaning = commands.add_parser(
+        "clean",
+        help="remove what is old: jobs that are over, their results, what nothing needs any more",
+        usage="nbbatch clean [--older-than 30d] [--dry-run] [--cache]",
+        allow_abbrev=False,
+    )
+    cleaning.set_defaults(command=_clean)
     making = commands.add_parser("setup", help="make what jobs need in your AWS account")
     setup.add_arguments(making)
     making.set_defaults(command=setup.run)
@@ -113,6 +121,11 @@ def _attach(parsed: argparse.Namespace) -> int:
 
 def _config(parsed: argparse.Namespace) -> int:
     print(describe_settings())
+    return 0
+
+
+def _clean(parsed: argparse.Namespace) -> int:
+    print(tidied(parsed.rest, "nbbatch clean"))
     return 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import mmap
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from tempfile import SpooledTemporaryFile
@@ -20,10 +21,12 @@ from nbbatch.wire.items import Portion
 from nbbatch.wire.spec import JobSpec
 from nbbatch.wire.store import Buffer
 
-__all__ = ["Items", "Packing", "Sender", "Work", "check_array"]
+__all__ = ["Items", "Known", "Packing", "Sender", "Work", "check_array"]
 
 #: Bytes of items that are put together without a file.
 _IN_MEMORY = 32 << 20
+#: Seconds for which a blob is taken to be in the store without a look.
+_SURE = 86400.0
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,23 @@ def check_array(options: Options) -> None:
             "AWS Batch has no array jobs of several nodes",
             "f.submit(x) for each item, or leave out nodes",
         )
+
+
+class Known(set[str]):
+    """Names of blobs that are in the store for sure: for a day, not for a kernel's whole life.
+
+    Whoever tidies up may take away what nothing refers to any more.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._since = time.monotonic()
+
+    def __contains__(self, name: object) -> bool:
+        if time.monotonic() - self._since > _SURE:
+            self.clear()
+            self._since = time.monotonic()
+        return super().__contains__(name)
 
 
 class Sender:

@@ -46,6 +46,8 @@ BELOW = {
         "wire",
         "worker",
     },
+    "cleaning": {"backends", "config", "errors", "facts", "futures", "libraries", "wire", "worker"},
+    "tidying": {"cleaning", "errors", "options", "session"},
     "follow": {"errors", "facts", "futures", "widgets", "wire"},
     "listing": {"options", "prices", "session", "widgets"},
     "monitoring": {"follow", "listing", "origin", "session", "widgets"},
@@ -79,6 +81,7 @@ BELOW = {
         "options",
         "origin",
         "session",
+        "tidying",
         "wire",
     },
     "notebook": {"errors"},
@@ -91,6 +94,7 @@ BELOW = {
         "notebook",
         "session",
         "setup",
+        "tidying",
     },
 }
 

@@ -34,10 +34,9 @@ from nbbatch.wire.store import Buffer
 
 __all__ = ["Earlier", "Results"]
 
-#: What is kept of a job's record: all that tells of it, nothing of this machine.
-_TOLD: Final = (
-    *("id", "name", "kind", "place", "submitted_at", "batch_job_id", "attempts", "nodes", "asked"),
-    *("before", "stays", "ended", "children", "items", "chunksize", "message", "cache"),
+#: What is not kept of a job's record: what is about this machine, or about how it is shown.
+_OWN: Final = frozenset(
+    ("options", "directory", "notebook", "outcome", "catch", "print_exception", "depends_on")
 )
 
 
@@ -132,7 +131,7 @@ class Results:
         frames = keys.stories(facts.id)
         heard = any(key.startswith(frames) for key in objects)
         meta = {
-            "record": {each: told[each] for each in _TOLD},
+            "record": {name: value for name, value in told.items() if name not in _OWN},
             "attempt": facts.attempt,
             "at": facts.stopped_at or time.time(),
             "objects": list(objects),

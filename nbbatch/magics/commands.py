@@ -22,6 +22,7 @@ from nbbatch.magics.namespace import bind
 from nbbatch.monitoring import monitor
 from nbbatch.origin import notebook
 from nbbatch.session import current_session
+from nbbatch.tidying import tidied
 
 __all__ = ["COMMANDS", "OF_ONE_JOB", "run_command"]
 
@@ -146,6 +147,11 @@ def _env(shell: Any, words: list[str]) -> None:
     print(session.supply.described(capture_session(own, Scene(Path.cwd())), options))
 
 
+def _clean(shell: Any, words: list[str]) -> None:
+    """Remove what is old: [--older-than 30d] [--dry-run] [--cache]."""
+    print(tidied(words, "%batch clean"))
+
+
 def _help(shell: Any, words: list[str]) -> None:
     """Describe the options and the commands."""
     rows = []
@@ -165,5 +171,6 @@ COMMANDS: Mapping[str, Callable[[Any, list[str]], Any]] = {
     "config": _config,
     "doctor": _doctor,
     "env": _env,
+    "clean": _clean,
     "help": _help,
 }

@@ -144,6 +144,12 @@ def seconds(value: object) -> int:
     return _amount(value, _TIMES, 1)
 
 
+@kind("a duration in seconds, 0 or more, or with a unit, as 30d")
+def age(value: object) -> int:
+    """Take how old something must be."""
+    return _amount(value, _TIMES, 0)
+
+
 _TRUE = ("true", "yes", "on", "1")
 _FALSE = ("false", "no", "off", "0")
 #: What `reuse` takes besides: nothing earlier is good enough.

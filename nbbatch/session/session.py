@@ -30,7 +30,7 @@ from nbbatch.futures.watching.observer import Observer
 from nbbatch.futures.watching.waiting import explained
 from nbbatch.futures.watching.watcher import Watcher
 from nbbatch.options import Options, merge_defaults
-from nbbatch.sending import Sender, Work
+from nbbatch.sending import Known, Sender, Work
 from nbbatch.session.launching import described, launch_of
 from nbbatch.session.opening import open_backend, secret_of
 from nbbatch.session.retrying import Sent, retried, with_changes
@@ -67,7 +67,7 @@ class Session:
         self._reuse = Reuse(self.backend, self._secret, self.supply)
         self._again = Again(self.backend, self._registry, self._relaunch, self.supply.renew)
         self._chains = Chains(self.backend, self._registry, self.key_of)
-        self._known: set[str] = set()
+        self._known: set[str] = Known()
         self._worker = ""
 
     def options(self, *layers: Mapping[str, object]) -> Options:

@@ -6,6 +6,10 @@ from typing import Iterator, NamedTuple, Optional, Protocol, Sequence, Tuple, Un
 
 Buffer = Union[bytes, bytearray, memoryview]
 
+#: Seconds since it was written for which a shared object is relied on to stay, unasked. Whoever
+#: tidies up takes away none that is younger than this and the time that a submit may take.
+RELIABLE = 7 * 86400.0
+
 
 class ReadingStore(Protocol):
     """What reads objects by key."""
@@ -46,6 +50,9 @@ class Store(ReadingStore, Protocol):
         bool
             Whether this call wrote the object.
         """
+
+    def reliable(self, key: str, size: int) -> bool:
+        """Tell whether there is an object of this size, young enough to be used and not sent."""
 
 
 class ListingStore(Store, Protocol):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import time
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -23,7 +24,7 @@ from nbbatch.backends.aws.pauses import backoff
 from nbbatch.errors import ConfigurationError
 from nbbatch.wire import keys
 from nbbatch.worker.stores.names import check_key
-from nbbatch.worker.stores.pieces import as_views, holds, total
+from nbbatch.worker.stores.pieces import as_views, holds, total, young
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -120,9 +121,22 @@ class S3ClientStore:
 
     def size(self, key: str) -> int | None:
         """Return an object's size in bytes, or None where there is none."""
+        found = self._head(key)
+        return None if found is None else int(found["ContentLength"])
+
+    def reliable(self, key: str, size: int) -> bool:
+        """Tell whether an object need not be sent; see `nbbatch.wire.store.Store.reliable`."""
+        found = self._head(key)
+        if found is None or found["ContentLength"] != size:
+            return False
+        # Both by the clock of S3.
+        now = parsedate_to_datetime(found["ResponseMetadata"]["HTTPHeaders"]["date"])
+        return young(found["LastModified"].timestamp(), now.timestamp())
+
+    def _head(self, key: str) -> Any:
         with self._calling("read", key):
             try:
-                return int(self._s3.head_object(**self._where(key))["ContentLength"])
+                return self._s3.head_object(**self._where(key))
             except ClientError as error:
                 if code_of(error) in _ABSENT:
                     return None

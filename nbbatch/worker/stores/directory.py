@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from nbbatch.worker.stores.names import check_key
-from nbbatch.worker.stores.pieces import as_views
+from nbbatch.worker.stores.pieces import as_views, young
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -64,6 +64,14 @@ class DirectoryStore:
             return None if os.path.isdir(path) else os.stat(path).st_size
         except (FileNotFoundError, NotADirectoryError):
             return None
+
+    def reliable(self, key: str, size: int) -> bool:
+        """Tell whether an object need not be sent; see `nbbatch.wire.store.Store.reliable`."""
+        try:
+            facts = os.stat(self._path(key))
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        return facts.st_size == size and young(facts.st_mtime)
 
     def read_into(self, key: str, offset: int, view: memoryview) -> None:
         """Fill `view` from `offset` on; see `nbbatch.wire.store.Store.read_into`."""

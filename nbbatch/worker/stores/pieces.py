@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from nbbatch.wire import digest
+from nbbatch.wire.store import RELIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -16,6 +18,11 @@ def as_views(pieces: Sequence[Buffer]) -> list[memoryview]:
     """View `pieces` as bytes; empty ones are left out, as they can't be cast."""
     views = (memoryview(piece) for piece in pieces)
     return [view.cast("B") for view in views if view.nbytes]
+
+
+def young(written: float, now: float | None = None) -> bool:
+    """Tell whether what was written at a time is sure to stay for now; see `store.RELIABLE`."""
+    return (time.time() if now is None else now) - written < RELIABLE
 
 
 def total(views: Sequence[memoryview]) -> int:

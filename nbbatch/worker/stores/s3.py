@@ -13,10 +13,11 @@ from urllib.parse import unquote_plus, urlsplit
 
 from nbbatch.wire import digest
 from nbbatch.worker.stores.names import check_key
-from nbbatch.worker.stores.pieces import as_views, cut, holds, total
+from nbbatch.worker.stores.pieces import as_views, cut, holds, total, young
 from nbbatch.worker.stores.s3client import Client, Request, S3Error
 
 if TYPE_CHECKING:
+    import http.client
     from collections.abc import Iterable, Iterator, Sequence
 
     from nbbatch.wire.store import Buffer
@@ -98,13 +99,24 @@ class S3Store:
 
     def size(self, key: str) -> int | None:
         """Return an object's size in bytes, or None where there is none."""
+        headers = self._head(key)
+        return None if headers is None else int(headers["content-length"])
+
+    def reliable(self, key: str, size: int) -> bool:
+        """Tell whether an object need not be sent; see `nbbatch.wire.store.Store.reliable`."""
+        headers = self._head(key)
+        if headers is None or int(headers["content-length"]) != size:
+            return False
+        # Both by the clock of S3.
+        return young(*(_moment(headers[name]) for name in ("last-modified", "date")))
+
+    def _head(self, key: str) -> http.client.HTTPMessage | None:
         try:
-            reply = self.client.call(Request("HEAD", self._key(key)))
+            return self.client.call(Request("HEAD", self._key(key))).headers
         except S3Error as error:
             if error.status != _MISSING:
                 raise
             return None
-        return int(reply.headers["content-length"])
 
     def read_into(self, key: str, offset: int, view: memoryview) -> None:
         """Fill `view` from `offset` on; see `nbbatch.wire.store.Store.read_into`."""
@@ -203,6 +215,13 @@ def _escape(text: str) -> str:
 def _element(name: str, xml: str) -> str:
     found = re.search(f"<{name}>([^<]*)</{name}>", xml)
     return found.group(1).replace("&quot;", '"').replace("&amp;", "&") if found else ""
+
+
+def _moment(text: str) -> float:
+    from email.utils import mktime_tz, parsedate_tz
+
+    found = parsedate_tz(text)
+    return mktime_tz(found) if found is not None else 0.0
 
 
 def _time(stamp: str) -> float:

@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, List, Optional, Tuple
 from nbbatch.wire import digest
 from nbbatch.wire.store import Buffer, Kept
 from nbbatch.worker.stores.directory import DirectoryStore, write_all
-from nbbatch.worker.stores.pieces import as_views
+from nbbatch.worker.stores.pieces import as_views, young
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -124,7 +124,9 @@ class VouchingDirectory(DirectoryStore):
         with gone, os.scandir(self._path(folder)) as entries:
             for entry in entries:
                 with contextlib.suppress(FileNotFoundError):
-                    found.append((entry.stat(follow_symlinks=False).st_mtime_ns, entry.name))
+                    written = entry.stat(follow_symlinks=False).st_mtime_ns
+                    if young(written / 1e9):
+                        found.append((written, entry.name))
         return [f"{folder}/{name}" for _, name in sorted(found, reverse=True)[:_CANDIDATES]]
 
     def _same(self, key: str, view: memoryview) -> str:
