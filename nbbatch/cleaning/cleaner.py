@@ -70,7 +70,8 @@ class Cleaner:
         self._remove(report, "probes", probes)
         # A job without objects has nothing more to tell.
         bare = [r.id for r in records.values() if r.id not in found.jobs and self._is_past(r)]
-        left = here.Here(self._settings.home, self._backend, self._now - self._older)
+        known = {*records, *found.jobs}
+        left = here.Here(self._settings.home, self._backend, self._now - self._older, known)
         report.add("here", *left.remove([*gone, *bare], self._registry, dry=dry))
         return report
 

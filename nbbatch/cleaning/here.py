@@ -24,12 +24,15 @@ class Here:
     ----------
     before
         What was last changed before that is old: seconds since the epoch.
+    known
+        The jobs that have a record or an object.
     """
 
-    def __init__(self, home: Path, backend: Backend, before: float) -> None:
+    def __init__(self, home: Path, backend: Backend, before: float, known: set[str]) -> None:
         self._home = home
         self._backend = backend
         self._before = before
+        self._known = known
 
     def remove(
         self, gone: Iterable[str], registry: Registry, *, dry: bool
@@ -48,14 +51,18 @@ class Here:
         return len(things), things
 
     def _of_jobs(self, gone: set[str]) -> Iterator[Path]:
-        """Yield the folders of local jobs that are gone, those that started them again too."""
+        """Yield the folders of local jobs that are gone, those that started them again too.
+
+        And those of jobs that went while their supervisors had still to end.
+        """
         if self._backend.name != _JOBS:
             return
         for path in _entries(self._home / _JOBS):
             # A pending one begins with a dot; one that started again ends in its attempt.
             job = "-".join(path.name.lstrip(".").split("-")[:3]).partition(".")[0]
-            pending = path.name.startswith(".") and self._is_old(path)
-            if pending or (job in gone and not self._lives(path.name)):
+            forgotten = job not in self._known and self._is_old(path)
+            over = path.name.startswith(".") or not self._lives(path.name)
+            if over and (job in gone or forgotten):
                 yield path
 
     def _lives(self, name: str) -> bool:
