@@ -21,6 +21,7 @@ from nbbatch.follow import Follower, Steps, fitting_emitter, follow, show_detach
 from nbbatch.futures.array.chunks import Chunksize, chunked
 from nbbatch.futures.array.job import ArrayJob
 from nbbatch.futures.job import Job
+from nbbatch.futures.lazy import lazy_value
 from nbbatch.origin import notebook
 from nbbatch.session import Packing, Work, check_array, current_session
 from nbbatch.wire.spec import JobSpec
@@ -149,7 +150,7 @@ async def call_async(
 
 
 def _settled(job: Job[Any], function: Callable[..., Any]) -> Any:
-    value = job.result()
+    value = lazy_value(job)
     settle(job, _home(function).update)
     return value
 

@@ -181,6 +181,7 @@ def _with_options(job: JobSpec, options: Options) -> JobSpec:
         asked=options.asked(),
         secrets=options.secrets or (),
         allow_override=options.allow_override,
+        lazy=options.lazy,
     )
 
 

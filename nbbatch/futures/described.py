@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nbbatch.facts import JobFacts
 from nbbatch.futures.records.registry import Record
+from nbbatch.futures.watching.strand import Strand
 from nbbatch.futures.watching.tracker import Tracker
 from nbbatch.wire.upstream import Promised, Reference
 
@@ -63,6 +64,15 @@ class Described(Promised):
     def catch(self) -> str | None:
         """The variable that what goes wrong is bound to; ``""`` for none, None to raise it."""
         return self._record.catch
+
+    @property
+    def lazy(self) -> bool:
+        """Whether its results stay in the store until somebody here looks at them."""
+        return self._record.lazy
+
+    def strand(self, node: int) -> Strand:
+        """Return what a node has said and left."""
+        return self._tracker.strands[node]
 
     @property
     def print_exception(self) -> bool:

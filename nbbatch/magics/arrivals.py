@@ -18,6 +18,7 @@ from typing import Any
 
 from nbbatch.errors import JobTimeoutError, NbbatchError
 from nbbatch.futures.job import Job
+from nbbatch.futures.lazy import lazy_results
 from nbbatch.futures.returning.results import Results
 from nbbatch.magics.namespace import bind, remembered, write_results
 
@@ -122,7 +123,7 @@ def _take(shell: Any, desk: _Desk, each: _Awaited) -> None:
         if lost is None or isinstance(lost, JobTimeoutError):
             with warnings.catch_warnings(record=True) as said:
                 warnings.simplefilter("always")
-                write_results(shell, _fitting(shell, desk, each, job.results()))
+                write_results(shell, _fitting(shell, desk, each, lazy_results(job)))
             desk.notes += [f"{name}: {one.message}" for one in said]
         if job.catch:
             bind(shell, {job.catch: job.caught})

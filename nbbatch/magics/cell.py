@@ -29,6 +29,7 @@ from nbbatch.follow import (
     stoppable,
 )
 from nbbatch.futures.job import Job
+from nbbatch.futures.lazy import lazy_results
 from nbbatch.magics.arrivals import arrived, arrives
 from nbbatch.magics.expected import expect, expected
 from nbbatch.magics.line import CellLine, parse_line
@@ -122,8 +123,8 @@ def take_results(shell: Any, job: Job[Any]) -> None:
     arrived(shell, job)
     lost = job.lost()
     if lost is None or isinstance(lost, JobTimeoutError):
-        write_results(shell, job.results())
-    error = job.exception()
+        write_results(shell, lazy_results(job))
+    error = None if job.lazy and job.facts.outcome == "ok" else job.exception()
     if error is not None:
         raise error
     settle(job, partial(bind, shell))

@@ -14,6 +14,7 @@ from nbbatch.catching import settle
 from nbbatch.doctor import report
 from nbbatch.errors import UsageError
 from nbbatch.follow import Detached, Follower, fitting_emitter, follow, show_again
+from nbbatch.futures.lazy import lazy_value
 from nbbatch.listing import describe_settings, list_jobs
 from nbbatch.magics.arrivals import arrives
 from nbbatch.magics.cell import take_results
@@ -116,7 +117,7 @@ def _attach(shell: Any, words: list[str]) -> Any:
     if job.kind == "map":
         # Some of its items may have failed, and the others' values are wanted all the same.
         return job
-    value = job.result()
+    value = lazy_value(job)
     settle(job, partial(bind, shell))
     return value
 

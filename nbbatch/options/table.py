@@ -192,6 +192,9 @@ class Options:
         "this, if there is one; refresh runs it again",
         "NBBATCH_CACHE",
     )
+    lazy: bool = _attempt(
+        False, kinds.switch, "true", "results stay in the store until somebody looks at them here"
+    )
 
     environment: Optional[Mapping[str, str]] = _given(
         None, several.environment, "MODE=fast", "environment variables", many=True

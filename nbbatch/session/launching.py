@@ -46,6 +46,7 @@ def described(
         options=kept(options) if work.items or starts_again(work.captured, options) else {},
         directory=os.getcwd(),
         depends_on=depends_on,
+        lazy=options.lazy,
     )
     if work.items is None:
         return record

@@ -25,13 +25,15 @@ BLOB = 1 << 20
 LENT = 64 << 20
 
 
-def pack(
+def pack(  # noqa: PLR0913 all of one envelope
     store: Store,
     stamp: Stamp,
     meta: Dict[str, Any],
     buffers: Sequence[Buffer],
     known: "Set[str]",
     sent: "Optional[Set[str]]" = None,
+    *,
+    large: int = BLOB,
 ) -> List[Buffer]:
     """Put the large buffers into the store and seal the rest into one object's pieces.
 
@@ -41,9 +43,11 @@ def pack(
         Digests of blobs that are in the store for sure; those sent are added.
     sent
         Takes the names of the blobs that were not there before.
+    large
+        From which size on a buffer is a blob.
     """
     sent = set() if sent is None else sent
-    parts = [_place(store, data, known, sent) for data in buffers]
+    parts = [_place(store, data, known, sent, large) for data in buffers]
     sure = vouching(store)
     if sure and any(part.voucher for part in parts):
         sure.settle()
@@ -62,9 +66,11 @@ def _described(store: Store, data: Buffer) -> Part:
     return Part(size, digest(data), size >= BLOB)
 
 
-def _place(store: Store, data: Buffer, known: "Set[str]", sent: "Set[str]") -> Part:
+def _place(
+    store: Store, data: Buffer, known: "Set[str]", sent: "Set[str]", large: int = BLOB
+) -> Part:
     size = memoryview(data).nbytes
-    if size < BLOB:
+    if size < large:
         return Part(size, digest(data))
     sure = vouching(store)
     kept = sure.keep(keys.blob(sample(data)), data) if sure else None

@@ -64,6 +64,8 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc, unused-ignore]
 
     def _refer(self, found: upstream.Reference) -> Tuple[Any, ...]:
         """Write a reference to what another job leaves."""
+        if found.job is None:
+            return upstream.same, found.fallback
         job = found.job.id
         self.upstreams[job] = found.job
         # Whoever is called with a job wants its result; what sees one by its name asks it for that.

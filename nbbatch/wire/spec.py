@@ -85,6 +85,8 @@ class JobSpec:
         What travels of the kernel's libraries, as `nbbatch.wire.layers.Libraries.meta`.
     upstreams
         The jobs whose results the values refer to: `nbbatch.wire.upstream.Upstream` of each.
+    lazy
+        Whether what it leaves is only fetched when somebody looks at it: its outcome is small.
     """
 
     kind: str
@@ -110,6 +112,7 @@ class JobSpec:
     allow_override: bool = False
     libraries: Mapping[str, Any] = field(default_factory=dict)
     upstreams: Tuple[Tuple[Any, ...], ...] = ()
+    lazy: bool = False
 
     def meta(self) -> Dict[str, Any]:
         """Return the spec as JSON values."""
@@ -180,6 +183,8 @@ class Outcome:
         the records of role `EXCEPTION` are named ``<index>.<number>``.
     blames
         The part of the job whose failure ended this one; `exit_code` is then that one's.
+    kinds
+        (name, type) of each value, where they are not fetched at once; of a module its name too.
     """
 
     status: str
@@ -203,6 +208,7 @@ class Outcome:
     blames: Optional[int] = None
     renew: str = ""
     items: Tuple[Tuple[int, Tuple[Failure, ...]], ...] = ()
+    kinds: Tuple[Tuple[str, str], ...] = ()
 
     def meta(self) -> Dict[str, Any]:
         """Return the outcome as JSON values."""

@@ -48,7 +48,7 @@ class Reference(NamedTuple):
     Attributes
     ----------
     job
-        Whoever follows it.
+        Whoever follows it; None where the value is here, as the only one of `fallback`.
     name
         The variable that is meant; None for all that it returns.
     fallback
@@ -84,6 +84,11 @@ class Unbound:
 
 #: Set where a job runs that refers to others.
 reader: Optional[Reader] = None
+
+
+def same(value: Any) -> Any:
+    """Return a value that travels in the place of what stands for it."""
+    return value
 
 
 def value_of(job: str, name: Optional[str], *fallback: Any) -> Any:

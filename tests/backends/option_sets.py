@@ -64,6 +64,7 @@ VALUES: dict[str, list[Any]] = {
     "catch": ["problem"],
     "print_exception": [False],
     "depends_on": ["20260131-094500-1f0c2a9b"],
+    "lazy": [True],
     "environment": [
         {"A": "1"},
         {"A": "x" * 9000},

@@ -269,6 +269,7 @@ PER_JOB = {
     "catch": "problem",
     "print_exception": False,
     "depends_on": JOB,
+    "lazy": True,
     "environment": {"A": "1"},
     "allow_override": True,
     "tmpfs_tempdir": False,

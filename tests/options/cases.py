@@ -305,6 +305,7 @@ CASES: dict[str, Cases] = {
         bad=[",", ' [ "one" '],
         odd=[object(), 1, [], [1], {"a": "b"}],
     ),
+    "lazy": switch,
     "environment": Cases(
         good=[
             *texts_by_name,

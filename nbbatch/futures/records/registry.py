@@ -35,7 +35,7 @@ class Record:
         As in `facts.JobFacts`, once a kernel of this user has seen the end.
     stays
         As in `facts.JobFacts`, from then on: no backend tells all of them later.
-    catch, print_exception
+    catch, print_exception, lazy
         As in `nbbatch.options.Options`.
     notebook
         Where it was started, as `nbbatch.origin.notebook` names it; ``""`` outside notebooks.
@@ -85,6 +85,7 @@ class Record:
     queue: str = ""
     away: bool = False
     cache: str = ""
+    lazy: bool = False
 
     def past(self) -> tuple[Stay, ...]:
         """Return the states of a job that has ended."""

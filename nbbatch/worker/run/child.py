@@ -6,11 +6,12 @@ import json
 import os
 import sys
 import time
+import types
 from dataclasses import replace
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from nbbatch import errors
-from nbbatch.wire import keys, spec
+from nbbatch.wire import graph, keys, parts, spec
 from nbbatch.wire.envelope import Envelope
 from nbbatch.wire.frames import frame
 from nbbatch.wire.graph import Item
@@ -125,7 +126,8 @@ class _Attempt:
 
     def _write(self, outcome: Outcome, buffers: Sequence[Buffer]) -> Dict[str, Any]:
         try:
-            report.write_outcome(self._store, self._identity, outcome, buffers)
+            large = graph.OUT_OF_BAND if self._job.lazy else parts.BLOB
+            report.write_outcome(self._store, self._identity, outcome, buffers, large)
         except OSError as error:
             outcome = self._refused(
                 errors.StorageFullError(
@@ -247,16 +249,17 @@ class _Attempt:
         return {name: label for name, (label, _) in self._job.sources.items()}
 
     def _result(self, items: List[Item], ended: Outcome) -> Tuple[Outcome, Sequence[Buffer]]:
-        graph = values.dump(items, self._inputs.namespace)
-        self._check_value(graph.failures)
+        found = values.dump(items, self._inputs.namespace)
+        self._check_value(found.failures)
         outcome = replace(
             ended,
-            unreturned=values.unreturned(graph) + self._missing(),
+            unreturned=values.unreturned(found) + self._missing(),
             changed=self._changed,
             deleted=tuple(self._snapshot.deleted()) if self._snapshot else (),
-            records=tuple(graph.records),
+            records=tuple(found.records),
+            kinds=tuple((name, _kind(value)) for _, name, value in items) if self._job.lazy else (),
         )
-        return outcome, values.outgoing(graph)
+        return outcome, values.outgoing(found)
 
     def _missing(self) -> Tuple[Tuple[str, str], ...]:
         names = [n for n in self._job.out or () if n not in self._inputs.namespace]
@@ -292,3 +295,10 @@ class _Attempt:
     def _ended(self, status: str, **fields: Any) -> Outcome:
         outcome = Outcome(status=status, attempt=self._identity.attempt, **fields)
         return report.judged(outcome, self._job)
+
+
+def _kind(value: Any) -> str:
+    """Name the type of a value that is not fetched at once; of a module its name too."""
+    if isinstance(value, types.ModuleType):
+        return f"module {value.__name__}"
+    return errors.describe_type(value)

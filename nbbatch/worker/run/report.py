@@ -19,15 +19,25 @@ _STDERR = 2
 
 
 def write_outcome(
-    store: Store, identity: Identity, outcome: Outcome, buffers: Sequence[Buffer] = ()
+    store: Store,
+    identity: Identity,
+    outcome: Outcome,
+    buffers: Sequence[Buffer] = (),
+    large: int = parts.BLOB,
 ) -> None:
-    """Seal `outcome` with its graph's parts and write it under its final name."""
-    _put(store, identity, outcome, buffers, if_absent=False)
+    """Seal `outcome` with its graph's parts and write it under its final name.
+
+    Parameters
+    ----------
+    large
+        See `nbbatch.wire.parts.pack`.
+    """
+    _put(store, identity, outcome, buffers, large=large)
 
 
 def write_if_absent(store: Store, identity: Identity, outcome: Outcome) -> Outcome:
     """Write `outcome` if there is none yet; return the one that is in the store."""
-    if _put(store, identity, outcome, (), if_absent=True):
+    if _put(store, identity, outcome, if_absent=True):
         return outcome
     data = store.get(keys.outcome(identity.job, identity.attempt, identity.part)) or b""
     found = envelope.unseal(data, identity.key, spec.OUTCOME, identity.owner)
@@ -38,16 +48,17 @@ def _put(
     store: Store,
     identity: Identity,
     outcome: Outcome,
-    buffers: Sequence[Buffer],
+    buffers: Sequence[Buffer] = (),
     *,
-    if_absent: bool,
+    if_absent: bool = False,
+    large: int = parts.BLOB,
 ) -> bool:
     name = keys.outcome(identity.job, identity.attempt, identity.part)
     if identity.children and not (if_absent and store.size(name) is not None):
         _mark(store, identity, outcome)
     meta = outcome.meta()
     pieces: List[Buffer] = parts.pack(
-        store, Stamp(identity.key, spec.OUTCOME, identity.owner), meta, buffers, set()
+        store, Stamp(identity.key, spec.OUTCOME, identity.owner), meta, buffers, set(), large=large
     )
     return store.put(name, pieces, if_absent=if_absent)
 
