@@ -69,6 +69,7 @@ BELOW = {
     },
     "magics": {
         "backends",
+        "caching",
         "calling",
         "capture",
         "catching",

@@ -101,7 +101,7 @@ class Chains:
 
     def _is_there(self, job: Job[Any]) -> bool:
         """Tell whether a job that nobody here has seen ending has left its result."""
-        if job.nodes > 1 or job.kind == "map":
+        if job.nodes > 1 or job.kind in spec.ARRAYS:
             return False
         names = [name for name, _, _ in self._backend.store.list(keys.outcomes(job.id))]
         attempts = [int(word) for word in (n.rpartition("/")[2] for n in names) if word.isdecimal()]

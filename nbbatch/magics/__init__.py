@@ -2,6 +2,8 @@
 
 ==============  ================================================================
 `line`          the line's grammar, derived from the table of options
+`grid`          the axes of a sweep, and their points
+`sweep`         a cell swept over a grid, as one array job
 `cell`          ``%%batch``: capture, submit, follow, write the namespace
 `expected`      variables that detached cells will have bound
 `awaited`       ``%%batch`` in a kernel: a cell that awaits, so that its page lives
@@ -74,7 +76,8 @@ def _draw_jobs(shell: Any) -> None:
     def draw(job: Any) -> str | None:
         from nbbatch.follow import folded
 
-        return folded(job)
+        table = getattr(job, "_repr_html_", None)
+        return folded(job) if table is None else table()
 
     formatter = getattr(shell, "display_formatter", None)
     if formatter is not None:

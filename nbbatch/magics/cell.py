@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from nbbatch.backends.base import Call
 from nbbatch.calling import cell_label, tidy_name
@@ -32,8 +32,10 @@ from nbbatch.futures.job import Job
 from nbbatch.futures.lazy import lazy_results
 from nbbatch.magics.arrivals import arrived, arrives
 from nbbatch.magics.expected import expect, expected
+from nbbatch.magics.grid import parameters, points
 from nbbatch.magics.line import CellLine, parse_line
 from nbbatch.magics.namespace import bind, write_results
+from nbbatch.magics.sweep import NAME, check_parameters, planned, sweep, take_table
 from nbbatch.options import Options
 from nbbatch.origin import notebook
 from nbbatch.session import Session, Work, current_session
@@ -76,6 +78,8 @@ async def _run(shell: Any, line: str, body: str, pauses: Pauses) -> _Rest:
     session = current_session()
     options = session.options(asked.options)
     cell = _parsed(shell, line, body)
+    if asked.axes:
+        return await _swept(shell, _Swept(cell, asked, options), pauses)
     work = _work(shell, cell, asked, options)
     if asked.dry_run:
         print(_planned(session, work, options))
@@ -95,6 +99,41 @@ async def _run(shell: Any, line: str, body: str, pauses: Pauses) -> _Rest:
     if fitting_emitter().takes_text:
         show_detached(job, follower)
     return lambda: job
+
+
+class _Swept(NamedTuple):
+    cell: Cell
+    asked: CellLine
+    options: Options
+
+
+async def _swept(shell: Any, wanted: _Swept, pauses: Pauses) -> _Rest:
+    """Run a cell for each point of a grid; see `nbbatch.magics.sweep`."""
+    cell, asked, options = wanted
+    session, names = current_session(), parameters(asked.axes)
+    check_parameters(names, asked.names_out)
+    reads = cell.names.reads - set(names)
+    work = _work(shell, replace(cell, names=replace(cell.names, reads=reads)), asked, options)
+    grid = points(asked.axes, shell.user_ns)
+    if asked.dry_run:
+        print(_planned(session, planned(session, work, grid, options), options))
+        return lambda: None
+    follower, name = Follower(), asked.as_name or NAME
+    scene = Scene(Path.cwd(), cell.names.imports, cell_label)
+    try:
+        job = sweep(session, replace(work, say=Steps()), scene, grid, options, follower)
+    except KeyboardInterrupt:
+        raise stopped(f"{work.spec.name} was not started, and nothing of it is left") from None
+    bind(shell, {name: job})
+    if asked.detach:
+        if fitting_emitter().takes_text:
+            show_detached(job, follower)
+        return lambda: job
+    try:
+        await following(job, follower, fitting_emitter(), detachable=True, pauses=pauses)
+    except Detached:
+        return lambda: job
+    return partial(take_table, shell, job, name)
 
 
 def _left(shell: Any, job: Job[Any], cell: Cell, asked: CellLine) -> None:

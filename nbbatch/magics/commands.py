@@ -114,7 +114,7 @@ def _attach(shell: Any, words: list[str]) -> Any:
     if job.kind == "cell":
         take_results(shell, job)
         return None
-    if job.kind == "map":
+    if job.record.children is not None:
         # Some of its items may have failed, and the others' values are wanted all the same.
         return job
     value = lazy_value(job)

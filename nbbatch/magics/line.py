@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nbbatch.errors import OptionError
+from nbbatch.magics.grid import Axis, without_axes
 from nbbatch.options import Option, option_named, table, unknown
 
 __all__ = ["CellLine", "help_text", "parse_line", "parse_options"]
@@ -19,6 +20,7 @@ __all__ = ["CellLine", "help_text", "parse_line", "parse_options"]
 CELL_FLAGS: dict[str, tuple[str | None, str]] = {
     "in": ("NAME,NAME", "send these variables too, though the cell does not name them"),
     "out": ("NAME,NAME", "return these variables and no others; nothing is compared"),
+    "for": ("NAME=VALUES", "run it once for each value, all at once; several make a grid"),
     "detach": (None, "return at once; the result is a Job"),
     "as": ("NAME", "bind the Job to this name"),
     "dry-run": (None, "print the requests and send nothing"),
@@ -35,6 +37,8 @@ class CellLine:
         Values as typed, by option name; checked when they are merged.
     names_in, names_out
         ``--in`` and ``--out``; None where ``--out`` was not given.
+    axes
+        The parameters of a sweep, see `nbbatch.magics.grid`.
     """
 
     options: dict[str, Any] = field(default_factory=dict)
@@ -43,6 +47,7 @@ class CellLine:
     detach: bool = False
     as_name: str | None = None
     dry_run: bool = False
+    axes: tuple[Axis, ...] = ()
 
 
 def parse_line(line: str) -> CellLine:
@@ -56,6 +61,7 @@ def parse_line(line: str) -> CellLine:
     """
     options: dict[str, Any] = {}
     own: dict[str, str] = {}
+    line, axes = without_axes(line)
     for flag, value in _pairs(_words(line)):
         name = flag.lstrip("-")
         if name in CELL_FLAGS:
@@ -73,6 +79,7 @@ def parse_line(line: str) -> CellLine:
         detach="detach" in own,
         as_name=_name("--as", own["as"]) if "as" in own else None,
         dry_run="dry-run" in own,
+        axes=axes,
     )
 
 

@@ -1,5 +1,6 @@
 """Composition: settings and a backend, which `Session` makes jobs of; and this process' session."""
 
+from nbbatch.sending import Items as Items
 from nbbatch.sending import Packing as Packing
 from nbbatch.sending import Work as Work
 from nbbatch.sending import check_array as check_array
@@ -11,6 +12,7 @@ from nbbatch.session.present import session_with as session_with
 from nbbatch.session.session import Session as Session
 
 __all__ = [
+    "Items",
     "Packing",
     "Session",
     "Work",

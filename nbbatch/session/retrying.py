@@ -20,7 +20,7 @@ from nbbatch.wire.envelope import Envelope, unseal
 from nbbatch.wire.graph import Graph
 from nbbatch.wire.spec import JobSpec
 
-__all__ = ["Sent", "retried", "with_changes"]
+__all__ = ["Sent", "points", "retried", "with_changes"]
 
 #: Nothing is captured: what was sent is sent again.
 _NOTHING = Captured(Graph(memoryview(b""), [], []))
@@ -60,6 +60,11 @@ def retried(
         packed = packing.finish()
     described = JobSpec.from_meta(source.meta)
     return Work(described, _NOTHING, job.record.notebook, items=packed, source=source)
+
+
+def points(job: Sent) -> list[Mapping[str, Any]]:
+    """Return the parameters of a sweep's points, as they were sent."""
+    return [point for (point,) in _arguments(job, range(job.record.items))]
 
 
 def _input(job: Sent) -> Envelope:

@@ -15,6 +15,7 @@ from nbbatch.config import Settings
 from nbbatch.errors import BackendError, NotFoundError, UncertainError
 from nbbatch.facts import JobFacts
 from nbbatch.futures.array.job import ArrayJob
+from nbbatch.futures.array.sweep import Sweep
 from nbbatch.futures.array.taken import ranges
 from nbbatch.futures.array.tracker import tracker_of
 from nbbatch.futures.chains import Chain, Chains
@@ -33,10 +34,11 @@ from nbbatch.options import Options, merge_defaults
 from nbbatch.sending import Known, Sender, Work
 from nbbatch.session.launching import described, launch_of
 from nbbatch.session.opening import open_backend, secret_of
-from nbbatch.session.retrying import Sent, retried, with_changes
+from nbbatch.session.retrying import Sent, points, retried, with_changes
 from nbbatch.supply import Supply
 from nbbatch.wire import keys, parts
 from nbbatch.wire.envelope import Part, job_key
+from nbbatch.wire.spec import SWEEP
 from nbbatch.worker.boot.bundle import bundle
 
 if TYPE_CHECKING:
@@ -270,11 +272,13 @@ class Session:
         tracker = tracker_of(record, backend, key, facts, self._known)
         if observer is not None:
             tracker.observe(observer)
-        kind = ArrayJob if record.children is not None else Job
+        kind = Job if record.children is None else Sweep if record.kind == SWEEP else ArrayJob
         job: Job[Any] = kind(tracker, backend, self._watcher, key, record, self._registry)
         if isinstance(job, ArrayJob):
             before = partial(self.attach, record.retries) if record.retries else None
             job.can_retry(self._retry, cast("Any", before))
+        if isinstance(job, Sweep):
+            job.given = partial(points, Sent(self.backend.store, record, key))
         return job
 
     def _retry(

@@ -16,6 +16,9 @@ CALLS = "calls"
 RETURNED = "returned"
 CACHED = "cached"
 
+#: Kinds of jobs that are arrays: a function mapped over items, a cell swept over points.
+ARRAYS = MAP, SWEEP = "map", "sweep"
+
 #: Roles of records in a graph.
 VARIABLE = "variable"
 FUNCTION = "function"
@@ -49,7 +52,8 @@ class JobSpec:
     kind
         ``"cell"``: `source` runs in a namespace. ``"call"``: a function is called. ``"map"``: a
         function is called with each of the items that a child of an array gets. ``"serve"``: a
-        worker of an executor, which calls what it is given (`nbbatch.wire.calls`).
+        worker of an executor, which calls what it is given (`nbbatch.wire.calls`). ``"sweep"``:
+        `source` runs for each of the items, which are variables, that a child of an array gets.
     python
         The client's Python, ``"3.11"``. Where `bytecode` is set the worker's must be the same.
     source

@@ -9,5 +9,6 @@
 `taken`         what came back from a child, unpickled
 `printed`       what children have printed
 `job`           the future, and the sequence of its results
+`sweep`         a cell's, with the table of its results
 ==============  ================================================================
 """

@@ -217,8 +217,14 @@ class _Attempt:
             arguments = inputs.items[spec.ARGUMENTS]
             value = cell.run_call(inputs.items[spec.FUNCTION], arguments)
             self._values = [(spec.VALUE, "", value)]
-        elif job.kind == "map":
-            self._map = mapped.run(self._store, self._identity, job, inputs)
+        elif job.kind in spec.ARRAYS:
+            function = None
+            if job.kind == spec.SWEEP:
+                # Loaded only where it is needed.
+                from nbbatch.worker.run.swept import Swept
+
+                function = Swept(job, inputs.namespace, around.show)
+            self._map = mapped.run(self._store, self._identity, job, inputs, function)
             self._values = self._map.values
         elif job.kind == "serve":
             # Loaded only where it is needed: a trivial job does not pay for it.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, List, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from nbbatch.errors import NotPicklableError
 from nbbatch.wire import graph, items, keys, parts, spec
@@ -43,11 +43,23 @@ class Mapped:
         return found
 
 
-def run(store: Store, identity: Identity, job: JobSpec, inputs: values.Inputs) -> Mapped:
-    """Call the function with each item; one that raises does not keep the next from its turn."""
+def run(
+    store: Store,
+    identity: Identity,
+    job: JobSpec,
+    inputs: values.Inputs,
+    function: Optional[Callable[..., Any]] = None,
+) -> Mapped:
+    """Call a function with each item; one that raises does not keep the next from its turn.
+
+    Parameters
+    ----------
+    function
+        Where it is not one that came in.
+    """
     _tell_apart(identity)
-    function = inputs.items[spec.FUNCTION]
-    common, keywords = inputs.items[spec.ARGUMENTS]
+    function = function or inputs.items[spec.FUNCTION]
+    common, keywords = inputs.items.get(spec.ARGUMENTS, ((), {}))
     done = Mapped()
     for name, arguments in _items(store, identity, job, inputs.namespace):
         try:

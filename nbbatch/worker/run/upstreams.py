@@ -110,7 +110,7 @@ class Results(upstream.Reader):
         left = self._all_left(about)
         if name is not None:
             return self._variable(about, left[0], name, fallback)
-        if about.kind == "map":
+        if about.kind in spec.ARRAYS:
             found = [(int(n), v) for each in left for n, v in self._taken(about, each).items()]
             return [value for _, value in sorted(found, key=lambda pair: pair[0])]
         plain = [self._taken(about, each) for each in left]
@@ -179,7 +179,7 @@ class Results(upstream.Reader):
     def _outcomes(self, about: Upstream) -> "List[Tuple[str, Optional[int]]]":
         """Return the names of the outcomes that count, and of which part each is."""
         ends: Dict[Optional[int], int] = {}
-        parted = about.nodes > 1 or about.kind == "map"
+        parted = about.nodes > 1 or about.kind in spec.ARRAYS
         for name, _, _ in self._store.list(keys.outcomes(about.job)):
             part: Optional[int] = None
             if parted:
