@@ -121,7 +121,8 @@ async def _swept(shell: Any, wanted: _Swept, pauses: Pauses) -> _Rest:
     follower, name = Follower(), asked.as_name or NAME
     scene = Scene(Path.cwd(), cell.names.imports, cell_label)
     try:
-        job = sweep(session, replace(work, say=Steps()), scene, grid, options, follower)
+        with starting(follower, detachable=not asked.detach) as steps:
+            job = sweep(session, replace(work, say=steps), scene, grid, options, follower)
     except KeyboardInterrupt:
         raise stopped(f"{work.spec.name} was not started, and nothing of it is left") from None
     bind(shell, {name: job})
