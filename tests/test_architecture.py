@@ -59,6 +59,7 @@ BELOW = {
         "backends",
         "calling",
         "capture",
+        "config",
         "errors",
         "facts",
         "futures",
@@ -67,6 +68,7 @@ BELOW = {
         "session",
         "wire",
     },
+    "joblib": {"executor", "worker"},
     "magics": {
         "backends",
         "caching",
@@ -77,6 +79,7 @@ BELOW = {
         "errors",
         "follow",
         "futures",
+        "joblib",
         "listing",
         "monitoring",
         "options",

@@ -8,15 +8,16 @@ import os
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
+from dataclasses import fields
 from typing import Any, TypeVar
 
 from nbbatch.capture.values import graph_of_call
+from nbbatch.config import Settings
 from nbbatch.errors import NbbatchError, OptionError
 from nbbatch.executor.call import Call
 from nbbatch.executor.pool import Pool
 from nbbatch.executor.starting import Workers
 from nbbatch.futures import Job
-from nbbatch.options import table
 from nbbatch.session import session_with
 from nbbatch.wire.calls import star
 
@@ -86,9 +87,9 @@ class BatchExecutor(Executor):
         _check("max_tasks_per_child", max_tasks_per_child)
         if initializer is not None and not callable(initializer):
             raise TypeError("initializer must be a callable")
-        names = {option.name for option in table()}
-        session = session_with(**{k: v for k, v in settings.items() if k not in names})
-        options = session.options({k: v for k, v in settings.items() if k in names})
+        places = {field.name for field in fields(Settings)}
+        session = session_with(**{k: v for k, v in settings.items() if k in places})
+        options = session.options({k: v for k, v in settings.items() if k not in places})
         _check_nodes(options.nodes)
         session.backend.runner.check(options)
         #: Read by Dask, as that of every executor.
@@ -105,6 +106,11 @@ class BatchExecutor(Executor):
     def jobs(self) -> list[Job[Any]]:
         """The jobs that are its workers now."""
         return [member.job for member in self._pool.members]
+
+    @property
+    def worth(self) -> float:
+        """Seconds of work that are worth the way to a worker and back."""
+        return self._pool.pace.worth
 
     def submit(self, fn: Callable[..., R], /, *args: Any, **kwargs: Any) -> Call[R]:
         """Have a function called by a worker; return the call's future.
@@ -166,6 +172,14 @@ class BatchExecutor(Executor):
         self._pool.close(cancel=cancel_futures)
         if wait:
             self._pool.join()
+
+    def terminate_workers(self) -> None:
+        """Take no more calls, cancel those that wait, and stop the workers in the midst of theirs.
+
+        What they were working off raises `JobCancelledError`.
+        """
+        self.shutdown(wait=False, cancel_futures=True)
+        self._pool.terminate()
 
 
 def _flat(chunks: Iterator[list[R]]) -> Iterator[R]:

@@ -90,6 +90,7 @@ class Member:
             # From now on they are in the store; the arguments need not be held here.
             call.graph, call.job = None, self.job
         self._bundles[self._number] = _Bundle(list(given))
+        self.job.listen(eager=True)
         self._number += 1
         self.given += len(given)
         return True
@@ -125,6 +126,7 @@ class Member:
         bundle.done = upto
         if upto == len(bundle.calls):
             del self._bundles[number]
+            self.job.listen(eager=bool(self._bundles))
         for index, (well, _) in enumerate(ends):
             # Not held here any more: whoever wants the value holds the call.
             call, bundle.calls[first + index] = bundle.calls[first + index], None

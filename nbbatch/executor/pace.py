@@ -20,7 +20,8 @@ class Pace:
     """
 
     def __init__(self, backend: str) -> None:
-        self._worth = _WORTH[backend]
+        #: See `_WORTH`.
+        self.worth = _WORTH[backend]
         self._mean: float | None = None
 
     def learn(self, seconds: float) -> None:
@@ -33,7 +34,7 @@ class Pace:
         if self._mean is None:
             return 1
         fair = -(-waiting // max(1, workers))
-        return max(1, min(_MOST, fair, int(self._worth / max(self._mean, 1e-6))))
+        return max(1, min(_MOST, fair, int(self.worth / max(self._mean, 1e-6))))
 
     @property
     def depth(self) -> int:
@@ -42,4 +43,4 @@ class Pace:
         Two where they are short: it need not wait for the next. What is long waits here, so that
         whichever worker is free first gets it.
         """
-        return 1 if self._mean is None or self._mean >= self._worth else 2
+        return 1 if self._mean is None or self._mean >= self.worth else 2

@@ -22,7 +22,14 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from nbbatch.errors import BrokenExecutorError, ImageError, JobLostError, NbbatchError, RemoteError
+from nbbatch.errors import (
+    BrokenExecutorError,
+    ImageError,
+    JobCancelledError,
+    JobLostError,
+    NbbatchError,
+    RemoteError,
+)
 from nbbatch.executor.call import Call
 from nbbatch.executor.member import Member, Tell, Took
 from nbbatch.executor.pace import Pace
@@ -73,14 +80,17 @@ class Pool:
         self._starter = starter
         self._most = most
         self._each = each
-        self._pace = Pace(starter.backend)
+        self.pace = Pace(starter.backend)
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         # Reentrant: the collector may close the pool of an executor that nobody holds, anywhere.
         self._lock = threading.RLock()
         self._waiting: deque[Call[Any]] = deque()
+        #: Calls that were taken off those that wait, and that no worker has yet.
+        self._in_hand: list[Call[Any]] = []
         self._members: list[Member] = []
         self._thread: threading.Thread | None = None
         self._closed = ""
+        self._terminated = False
         self._broken: Broken | None = None
 
     @property
@@ -120,7 +130,7 @@ class Pool:
     def _has_room(self) -> bool:
         busy = sum(bool(member.waiting) for member in self.members)
         begun = sum(call.running() for call in itertools.islice(self._waiting, self._most))
-        return busy + begun < self._most
+        return busy + begun + bool(self._in_hand) < self._most
 
     def check(self) -> None:
         """Refuse a call that can't be made any more; see `add`."""
@@ -140,6 +150,10 @@ class Pool:
         for call in dropped:
             call.set_running_or_notify_cancel()
         self.tell(_nothing)
+
+    def terminate(self) -> None:
+        """Stop the workers, whatever they do; to be closed before."""
+        self.tell(self._stop)
 
     def join(self) -> None:
         """Wait until the last call is done and the workers have ended."""
@@ -174,18 +188,17 @@ class Pool:
     def _assign(self) -> None:
         """Give calls to workers as long as there are calls, and workers that take them."""
         while self._broken is None and self._waiting:
-            given: list[Call[Any]] = []
             try:
                 self._renew()
                 member = self._free()
                 if member is None and not self._may_start():
                     return
-                given = self._pick(member.given if member is not None else 0)
-                if given and not (member or self._start()).give(given):
-                    self._put_back(given)
+                self._pick(member.given if member is not None else 0)
+                if self._in_hand and not (member or self._start()).give(self._in_hand):
+                    self._put_back(self._in_hand)
             except NbbatchError as error:
-                self._put_back(given)
                 self._break(functools.partial(_stopped, error))
+            self._in_hand = []
 
     def _free(self) -> Member | None:
         """Return the worker that is to get the next calls; None where there is none."""
@@ -194,7 +207,7 @@ class Pool:
         if idle is not None or len(able) < self._most:
             return idle
         least = min(able, key=lambda member: member.waiting)
-        return least if least.waiting < self._pace.depth else None
+        return least if least.waiting < self.pace.depth else None
 
     def _may_start(self) -> bool:
         return len(self._able()) < self._most
@@ -224,13 +237,18 @@ class Pool:
         member.job.add_done_callback(lambda _: self.tell(functools.partial(self._ended, member)))
         return member
 
-    def _pick(self, before: int) -> list[Call[Any]]:
-        """Take the next calls off those that wait; from now on they can't be cancelled."""
-        size = self._pace.size(len(self._waiting), max(1, len(self._members)))
+    def _pick(self, before: int) -> None:
+        """Take the next calls off those that wait; from now on they can't be cancelled.
+
+        Parameters
+        ----------
+        before
+            How many calls their worker was given before.
+        """
+        size = self.pace.size(len(self._waiting), max(1, len(self._members)))
         if self._each is not None:
             size = min(size, self._each - before)
-        given: list[Call[Any]] = []
-        while len(given) < size:
+        while len(self._in_hand) < size:
             with self._lock:
                 if not self._waiting:
                     break
@@ -238,9 +256,8 @@ class Pool:
                 if graph is not None and not self._starter.covers(graph):
                     break
                 call = self._waiting.popleft()
-            if call.running() or call.set_running_or_notify_cancel():
-                given.append(call)
-        return given
+                if call.running() or call.set_running_or_notify_cancel():
+                    self._in_hand.append(call)
 
     def _put_back(self, given: Sequence[Call[Any]]) -> None:
         with self._lock:
@@ -258,7 +275,7 @@ class Pool:
 
     def _learn(self, seconds: Sequence[float]) -> None:
         for each in seconds:
-            self._pace.learn(each)
+            self.pace.learn(each)
 
     def _ended(self, member: Member) -> None:
         """Take it that a worker has ended, for whatever reason."""
@@ -268,6 +285,8 @@ class Pool:
             with contextlib.suppress(NbbatchError):
                 self._learn(member.sweep())
         begun, later = member.doubtful()
+        if self._terminated:
+            begun, later = begun + later, []
         self._put_back(later)
         lost = member.job.lost()
         if member.job.facts.outcome == "error" or isinstance(lost, ImageError):
@@ -281,8 +300,8 @@ class Pool:
     def _break(self, broken: Broken) -> None:
         """Take it that no call can be made any more; `broken` says why, to whoever asks."""
         with self._lock:
-            calls, self._waiting = list(self._waiting), deque()
-            self._broken = broken
+            calls, self._waiting = [*self._in_hand, *self._waiting], deque()
+            self._in_hand, self._broken = [], broken
         for member in self._members:
             calls += [call for some in member.doubtful() for call in some]
             with contextlib.suppress(NbbatchError):
@@ -291,6 +310,19 @@ class Pool:
             if call.running() or call.set_running_or_notify_cancel():
                 call.graph = None
                 call.come(lambda: (None, broken()), well=False)
+
+    def _stop(self) -> None:
+        """Stop all workers; those calls that were to be given to one next are dropped, too."""
+        with self._lock:
+            calls, self._waiting = list(self._waiting), deque()
+            self._terminated = True
+        for member in self._members:
+            member.last = True
+            with contextlib.suppress(NbbatchError):
+                member.job.cancel()
+        for call in calls:
+            if call.running() or call.set_running_or_notify_cancel():
+                call.fail(_never_made())
 
     def _leave(self) -> None:
         """End the workers; those that have never begun need not begin."""
@@ -341,6 +373,12 @@ def _vanished(job: Job[Any]) -> JobLostError:
         f"job {job.id} ended without having made the call",
         "its worker was ended by something else",
         f"%batch logs {job.id} shows more",
+    )
+
+
+def _never_made() -> JobCancelledError:
+    return JobCancelledError(
+        "the call was not made", "its executor was terminated", "make it again in another one"
     )
 
 

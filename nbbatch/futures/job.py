@@ -103,6 +103,10 @@ class Job(Described, Future, Generic[R]):  # type: ignore[type-arg]
         """Call `observer` no more; where nobody else looks, the job's story is read less often."""
         self._tracker.ignore(observer)
 
+    def listen(self, *, eager: bool) -> None:
+        """Have the job's story read as often as that of a young one, or not any more."""
+        self._tracker.eager = eager
+
     def watch(
         self, again: Again | None = None, chains: Chains | None = None, keep: Keep | None = None
     ) -> None:

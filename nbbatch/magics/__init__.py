@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from nbbatch.joblib import announce
 from nbbatch.magics.awaited import AWAITED, awaits, plain_input
 
 __all__ = ["register"]
@@ -51,6 +52,7 @@ def register(shell: Any) -> None:
     shell.register_magic_function(batch, "line_cell", "batch")
     shell.register_magic_function(awaited, "cell", AWAITED)
     awaits(shell)
+    announce()
     _complete(shell)
     _draw_jobs(shell)
 

@@ -73,6 +73,8 @@ class Tracker:
         self.wait_reason = ""
         self.cancelled_here = False
         self.awaited = False
+        #: Whether somebody waits for its next word, and not only for its end.
+        self.eager = False
         self._observers: list[Observer] = []
         self._before = before
         self._attempt = 1

@@ -72,7 +72,7 @@ class Watched:
         """Return the seconds until the next look at the job's frames, being one of `count`."""
         if not (self.tracker.observed or self.attended()):
             return max(_LOOK_UNSEEN[backend], count * _LOOK_UNSEEN_EACH[backend])
-        young = said or now - self.since < 5
+        young = said or self.tracker.eager or now - self.since < 5
         return (_LOOK if young else _LOOK_IDLE)[backend]
 
 
