@@ -1,0 +1,64 @@
+"""`BatchExecutor` on AWS Batch: what it costs in calls, counted at the wire."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nbbatch import BatchExecutor
+from tests.test_counts import Wire, aws_rig, buffer, new_session
+
+
+@pytest.fixture
+def wire(tmp_path: Path) -> Iterator[Wire]:
+    """Give an AWS account of the test's own to this process, and count what is sent to it."""
+    with aws_rig.aws_rig(tmp_path) as rig:
+        os.environ["NBBATCH_HOME"] = str(tmp_path / "home")
+        yield new_session(rig)
+
+
+def test_calls_of_an_executor(wire: Wire) -> None:
+    """A job for each worker; a write and a read for calls that go together, not for each."""
+    with BatchExecutor(1) as executor:
+        assert executor.submit(pow, 2, 3).result(60) == 8
+        wire.sent.clear()
+        assert list(executor.map(abs, range(-500, 0))) == list(range(500, 0, -1))
+        sent = wire.calls()
+
+        assert sent["SubmitJob"] == 0
+        assert sent["PutObject"] <= 30
+        assert wire.reads("/returned/") <= 30
+        wire.sent.clear()
+    # It is told that nothing more comes.
+    assert wire.calls()["PutObject"] == 1
+    assert wire.calls()["TerminateJob"] == 0
+
+
+def test_large_arguments_are_sent_once(wire: Wire) -> None:
+    """The same data in many calls is one object."""
+
+    def first(data: Any, n: int) -> int:
+        return bytes(data)[n]
+
+    data = buffer(3 << 20)
+    with BatchExecutor(2) as executor:
+        calls = [executor.submit(first, data, n) for n in range(6)]
+        assert [call.result(60) for call in calls] == [data.raw()[n] for n in range(6)]
+
+    assert wire.uploaded() < 5 << 20
+
+
+def test_a_worker_that_never_began(wire: Wire) -> None:
+    """Nothing of it is left in the queue when its calls are cancelled."""
+    wire.rig.batch.place.capacity.clear()
+    executor = BatchExecutor(1)
+    call = executor.submit(pow, 2, 3)
+    executor.terminate_workers()
+    wire.rig.batch.place.capacity.set()
+    executor.shutdown()
+
+    assert call.cancelled() or call.exception(60) is not None
