@@ -5,21 +5,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
+from nbbatch.futures.job import Job
+from nbbatch.futures.returning.unread import Unread
 from nbbatch.wire.graph import Graph
-
-if TYPE_CHECKING:
-    from nbbatch.futures import Job
 
 R = TypeVar("R")
 
 #: Gives a call's value, or what it raised.
 Source = Callable[[], "tuple[Any, BaseException | None]"]
-
-
-class _Raised(Exception):
-    """Stands for what a call raised until somebody asks for it."""
 
 
 class Call(Future, Generic[R]):  # type: ignore[type-arg]
@@ -57,7 +52,7 @@ class Call(Future, Generic[R]):  # type: ignore[type-arg]
             self.set_result(None)
         else:
             # Whoever waits for the first exception must see that it is one.
-            self.set_exception(_Raised())
+            self.set_exception(Unread())
 
     def fail(self, error: BaseException) -> None:
         """Be done without having returned or raised anything itself."""

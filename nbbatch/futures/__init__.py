@@ -13,6 +13,7 @@
 `diagnosis`     what became of a process, as the error or nothing
 `results`       what came back from one process, unpickled
 `returned`      the same of all nodes, once
+`unread`        stands for an exception that nobody has unpickled
 `rebuild`       exceptions and tracebacks from plain data
 `replay`        frames to notebook outputs
 `registry`      the jobs that this user started, on disk

@@ -22,6 +22,7 @@ from nbbatch.futures.returning.ending import Ending, find_ending
 from nbbatch.futures.returning.kept import kept, kept_names
 from nbbatch.futures.returning.results import Results
 from nbbatch.futures.returning.returned import Returned
+from nbbatch.futures.returning.unread import Unread
 from nbbatch.futures.telling.archive import Archive
 from nbbatch.futures.watching.again import Again, announcement, renews, wanted
 from nbbatch.futures.watching.observer import Observer
@@ -337,5 +338,8 @@ class Job(Described, Future, Generic[R]):  # type: ignore[type-arg]
         if isinstance(self.lost(), JobCancelledError):
             super().cancel()
             self.set_running_or_notify_cancel()
-        else:
+        elif self.facts.outcome == "ok" or self._catches():
             self.set_result(None)
+        else:
+            # Whoever waits for the first exception must see that there is one.
+            self.set_exception(Unread())

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from concurrent.futures import ALL_COMPLETED, CancelledError, as_completed, wait
+from concurrent.futures import ALL_COMPLETED, FIRST_EXCEPTION, CancelledError, as_completed, wait
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +100,17 @@ def test_cancelling(tmp_path: Path, when: str) -> None:
         job.exception()
     assert job.cancel()
     assert attach(job.id).wait(60)
+
+
+def test_the_first_exception(tmp_path: Path) -> None:
+    """`concurrent.futures.wait` returns with it, though nobody has unpickled it."""
+    slow, failing = waiting(tmp_path / "go"), batch(lambda: {}["missing"]).submit()
+    done, left = wait([slow, failing], 60, FIRST_EXCEPTION)
+    (tmp_path / "go").touch()
+
+    assert (done, left) == ({failing}, {slow})
+    assert isinstance(failing.exception(), KeyError)
+    assert slow.result(60) == "went"
 
 
 def test_cancelling_what_has_ended() -> None:
