@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from nbbatch.decorators import AWSBatchConfig as AWSBatchConfig
     from nbbatch.decorators import batch as batch
     from nbbatch.decorators import catch as catch
+    from nbbatch.decorators import conda as conda
     from nbbatch.decorators import environment as environment
     from nbbatch.decorators import gather as gather
     from nbbatch.decorators import parallel as parallel
@@ -40,6 +41,7 @@ __all__ = [
     "attach",
     "batch",
     "catch",
+    "conda",
     "configure",
     "current",
     "environment",
@@ -64,6 +66,7 @@ _HOMES = {
     "attach": "nbbatch.session",
     "batch": "nbbatch.decorators",
     "catch": "nbbatch.decorators",
+    "conda": "nbbatch.decorators",
     "configure": "nbbatch.session",
     "current": "nbbatch.inside",
     "environment": "nbbatch.decorators",

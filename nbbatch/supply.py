@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbbatch.backends.base import Backend, Target
 from nbbatch.capture.values import Captured
-from nbbatch.errors import ImageError, LibraryError
+from nbbatch.errors import LibraryError, as_error
 from nbbatch.facts import JobFacts
 from nbbatch.futures.job import Job
 from nbbatch.futures.records.registry import Record
@@ -23,6 +23,7 @@ from nbbatch.wire.graph import Graph
 if TYPE_CHECKING:
     from nbbatch.libraries import Librarian
     from nbbatch.libraries.plan import Plan
+    from nbbatch.libraries.prefixes import Ask, Prefix
     from nbbatch.libraries.sending import Say
 
 #: What the option `env` may say, besides auto.
@@ -59,17 +60,19 @@ class Supply:
             Something can't be had for the place where it is to run, or would not work there.
         """
         if not _concerned(captured, options):
-            return {}
+            return self._plainly(captured, options)
         target = self._backend.runner.target(options)
-        if target.here and not _asks(options):
+        if target.here and not _asks(options) and options.python in (None, target.python):
             return {}
         from nbbatch.libraries.sending import silent
 
         say = say or silent
+        target = self._librarian.known(target)
+        prefix = self._prefix(captured, target, options)
+        if prefix is not None:
+            return self._with_prefix(captured, prefix, target, options, say)
         plan = self._plan(captured, target, options, say)
         self._warn(plan, options)
-        if captured.graph.bytecode and plan.target.known:
-            _check_python(plan.target)
         if options.env == IMAGE:
             return self._compared(plan)
         return self._librarian.send(plan, say).meta()
@@ -83,15 +86,54 @@ class Supply:
         plan = self._librarian.plan(captured.wants, kernel_target(), captured.graph.types)
         return {item.name: item.version for item in plan.items}
 
+    def _plainly(self, captured: Captured, options: Options) -> Mapping[str, Any]:
+        """Send nothing; refuse a Python that is another than the one asked for."""
+        target = self._backend.runner.target(options) if options.python else None
+        if target is not None and target.known and target.python != options.python:
+            from nbbatch.libraries.prefixes import refusal
+
+            raise refusal(_ask(captured, options), target, f"env = {options.env!r} sends none")
+        return {}
+
+    def _prefix(self, captured: Captured, target: Target, options: Options) -> Prefix | None:
+        """Return the interpreter that goes along; None where the target's own will do."""
+        from nbbatch.libraries.prefixes import refusal
+
+        ask = _ask(captured, options)
+        prefix = self._librarian.prefix(ask, target)
+        # What is not known yet is not refused either: the job looks before it begins.
+        if prefix is not None and options.env == IMAGE:
+            if target.known:
+                raise refusal(ask, target, "env = 'image' sends none")
+            return None
+        return prefix
+
+    def _with_prefix(
+        self, captured: Captured, prefix: Prefix, base: Target, options: Options, say: Say
+    ) -> Mapping[str, Any]:
+        from nbbatch.libraries.prefixes import added, fitted
+
+        # First: only then is it known for certain what it has.
+        layers = prefix.layers(self._backend.store, say)
+        plan = fitted(self._plan(captured, prefix.target, options, say), prefix)
+        self._warn(plan, options)
+        return added(self._librarian.send(plan, say), prefix, layers, base).meta()
+
     def described(self, captured: Captured, options: Options) -> str:
         """Say what a job would be given, and why; nothing is sent."""
+        from nbbatch.libraries.prefixes import fitted
         from nbbatch.libraries.sending import silent
         from nbbatch.libraries.telling import described
 
-        target = self._backend.runner.target(options)
-        plan = self._plan(captured, target, options, silent)
+        target = self._librarian.known(self._backend.runner.target(options))
+        prefix = self._prefix(captured, target, options)
+        if prefix is None:
+            plan, lines = self._plan(captured, target, options, silent), []
+        else:
+            plan = fitted(self._plan(captured, prefix.target, options, silent), prefix)
+            lines = [prefix.reason]
         table = described(plan, options.env, self._librarian.kept(plan))
-        return "\n".join([table, *_differing(plan, options)])
+        return "\n".join([*lines, table, *_differing(plan, options)])
 
     def _plan(self, captured: Captured, target: Target, options: Options, say: Say) -> Plan:
         from nbbatch.libraries.asked import read_file, requested
@@ -99,7 +141,7 @@ class Supply:
         from nbbatch.libraries.installed import installed
 
         librarian = self._librarian
-        plan = librarian.plan(captured.wants, librarian.known(target), captured.graph.types)
+        plan = librarian.plan(captured.wants, target, captured.graph.types)
         if options.env == IMAGE:
             return plan
         lacks = lacking(captured.wants, installed(), Path.cwd())
@@ -172,7 +214,11 @@ class Supply:
             return False
         if what == spec.LAYERS:
             self._librarian.forget()
-        libraries = self.sent(captured, options)
+        try:
+            libraries = self.sent(captured, options)
+        # Whoever waits for the job must learn of it, whatever it is.
+        except Exception as error:
+            raise as_error(error, f"{record.name} can't start again") from error
         old = unseal(data, stamp.key, stamp.kind, stamp.job)
         meta = {**old.meta, "libraries": libraries, "attempts": old.meta["attempts"] + 1}
         inline = [old.inline(i) for i, part in enumerate(old.parts) if not part.blob]
@@ -192,7 +238,19 @@ class Supply:
 
 
 def _asks(options: Options) -> bool:
-    return bool(options.pypi or options.requirements)
+    return bool(options.pypi or options.requirements or options.conda)
+
+
+def _ask(captured: Captured, options: Options) -> Ask:
+    from nbbatch.libraries.prefixes import Ask
+
+    return Ask(
+        python=options.python or "",
+        bytecode=captured.graph.bytecode,
+        conda=options.conda or (),
+        channels=options.conda_channels or (),
+        gpu=options.gpu > 0,
+    )
 
 
 def _differing(plan: Plan, options: Options) -> list[str]:
@@ -204,27 +262,14 @@ def _differing(plan: Plan, options: Options) -> list[str]:
 
 
 def _concerned(captured: Captured, options: Options) -> bool:
-    """Tell whether anything is to be done about a job's libraries."""
-    return options.env != NONE and (bool(captured.wants) or _asks(options))
+    """Tell whether anything is to be done about a job's libraries, or its interpreter."""
+    needs = bool(captured.wants) or captured.graph.bytecode
+    return options.env != NONE and (needs or _asks(options) or bool(options.python))
 
 
 def starts_again(captured: Captured, options: Options) -> bool:
     """Tell whether a job may have to be started again from here."""
     return _concerned(captured, options) or attempts.grows(options.retry_on or ())
-
-
-def _check_python(target: Target) -> None:
-    """Refuse bytecode of another Python before anything is sent."""
-    from nbbatch.libraries.targets import kernel_target
-
-    here = kernel_target().python
-    if target.python != here:
-        raise ImageError(
-            f"the job can't run on {target.name}",
-            f"functions travel as bytecode of the kernel's Python {here}, and Python "
-            f"{target.python} is there",
-            f"--image python:{here}, or another image with Python {here}",
-        )
 
 
 class _Learner:

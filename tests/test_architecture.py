@@ -110,6 +110,7 @@ DOORS = {
     "nbclient": "notebook",
     "cloudpickle": "wire",
     "packaging": "libraries",
+    "rattler": "libraries/conda",
     "uv": "libraries",
 }
 

@@ -3,6 +3,7 @@
 ==============  =================================================================
 `function`      `@batch`, and the function that it makes
 `stacking`      `@resources`, `@retry`, `@timeout`, `@catch`, ...
+`packages`      `@pypi`, `@conda`
 `layers`        what several decorators say together
 `mapping`       `f.map`, and what it is inside a job
 `gathering`     `gather`
@@ -16,11 +17,11 @@ submitted: this room travels with the worker, where decorated functions just run
 from nbbatch.decorators.flyte import AWSBatchConfig
 from nbbatch.decorators.function import BatchFunction, batch
 from nbbatch.decorators.gathering import gather
+from nbbatch.decorators.packages import conda, pypi
 from nbbatch.decorators.stacking import (
     catch,
     environment,
     parallel,
-    pypi,
     resources,
     retry,
     secrets,
@@ -32,6 +33,7 @@ __all__ = [
     "BatchFunction",
     "batch",
     "catch",
+    "conda",
     "environment",
     "gather",
     "parallel",

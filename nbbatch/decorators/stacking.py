@@ -34,10 +34,10 @@ if TYPE_CHECKING:
         def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Callable[[F], F]: ...
 
 
-__all__ = ["catch", "environment", "parallel", "pypi", "resources", "retry", "secrets", "timeout"]
+__all__ = ["catch", "environment", "parallel", "resources", "retry", "secrets", "timeout"]
 
 
-def _decorator(
+def stackable(
     example: str, **arguments: str
 ) -> Callable[[Callable[P, Dict[str, Any]]], Decorator[P]]:
     """Make a decorator of a function that turns its arguments into options.
@@ -139,7 +139,7 @@ def _check_reach(function: object, name: str) -> None:
 Number = Union[int, float, str]
 
 
-@_decorator("@resources(cpu=4, memory=16000)")
+@stackable("@resources(cpu=4, memory=16000)")
 def resources(
     cpu: Optional[Number] = None,
     gpu: Optional[Number] = None,
@@ -168,7 +168,7 @@ def resources(
     return {"cpu": cpu, "gpu": gpu, "memory": memory, "shared_memory": shared_memory}
 
 
-@_decorator("@retry(times=2, minutes_between_retries=5)", retries="times")
+@stackable("@retry(times=2, minutes_between_retries=5)", retries="times")
 def retry(times: Number = 3, minutes_between_retries: Number = 2) -> Dict[str, Any]:
     """Try again when the job failed.
 
@@ -182,7 +182,7 @@ def retry(times: Number = 3, minutes_between_retries: Number = 2) -> Dict[str, A
     return {"retries": times, "minutes_between_retries": minutes_between_retries}
 
 
-@_decorator("@timeout(minutes=10)", timeout="the sum of seconds, minutes and hours")
+@stackable("@timeout(minutes=10)", timeout="the sum of seconds, minutes and hours")
 def timeout(seconds: Number = 0, minutes: Number = 0, hours: Number = 0) -> Dict[str, Any]:
     """End an attempt that runs longer than the sum; AWS Batch ends none before 60 seconds.
 
@@ -212,7 +212,7 @@ def _number(argument: str, value: object) -> float:
     return found
 
 
-@_decorator('@catch(var="problem")', catch="var")
+@stackable('@catch(var="problem")', catch="var")
 def catch(var: Optional[str] = None, print_exception: bool = True) -> Dict[str, Any]:
     """Return None instead of raising, once no attempt is left.
 
@@ -230,13 +230,13 @@ def catch(var: Optional[str] = None, print_exception: bool = True) -> Dict[str, 
     return {"catch": var or "", "print_exception": print_exception}
 
 
-@_decorator('@environment(vars={"MODE": "fast"})', environment="vars")
+@stackable('@environment(vars={"MODE": "fast"})', environment="vars")
 def environment(vars: Mapping[str, str]) -> Dict[str, Any]:
     """Set environment variables in the job, before its code runs."""
     return {"environment": vars}
 
 
-@_decorator('@secrets(sources={"DB_PASSWORD": "my-secret"})', secrets="sources")
+@stackable('@secrets(sources={"DB_PASSWORD": "my-secret"})', secrets="sources")
 def secrets(
     sources: Union[str, Mapping[str, Any], List[Any]],
     role: Optional[str] = None,
@@ -275,23 +275,7 @@ def _specified(item: object) -> bool:
     return isinstance(item, dict) and "id" in item
 
 
-@_decorator('@pypi(packages={"pandas": "2.2"}, python="3.11")', pypi="packages")
-def pypi(
-    packages: Union[Mapping[str, str], List[str], None] = None, python: Optional[str] = None
-) -> Dict[str, Any]:
-    """Give the job packages of an index, besides those of the kernel that it needs.
-
-    Parameters
-    ----------
-    packages
-        Name to version, ``"2.2"`` or ``">=2"``, or a list of requirements.
-    python
-        The job's Python, ``"3.11"``; the kernel's own where it is left out.
-    """
-    return {"pypi": packages or None, "python": python}
-
-
-@_decorator("@parallel(num_nodes=4)", nodes="num_nodes")
+@stackable("@parallel(num_nodes=4)", nodes="num_nodes")
 def parallel(num_nodes: Number) -> Dict[str, Any]:
     """Run on several nodes at once, in one multi-node parallel job."""
     return {"nodes": num_nodes}

@@ -16,7 +16,7 @@ from nbbatch.libraries.compiling import Source
 from nbbatch.libraries.installed import Distribution
 from nbbatch.wire.layers import Chunk, cut, late
 
-__all__ = ["bytecode", "chunks", "uncompiled"]
+__all__ = ["File", "bytecode", "cached_name", "chunks", "program", "uncompiled"]
 
 #: Records of an installation that mean nothing elsewhere; the last one may name private places.
 _SKIPPED: Final = frozenset({"INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json"})
@@ -54,8 +54,7 @@ def chunks(found: Distribution, *, compiled: bool) -> Iterator[list[Chunk]]:
     for group in (False, True):
         chosen = [name for name in names if late(name) is group]
         yield from cut(_files(found, chosen, scripts, compiled=compiled))
-    programs = ((f"bin/{n}", 0o755, memoryview(_SHEBANG + t.encode())) for n, t in scripts.items())
-    yield from cut(programs)
+    yield from cut(_launcher(name, text) for name, text in scripts.items())
 
 
 def _files(
@@ -87,7 +86,7 @@ def _ordinary(found: Distribution) -> bool:
 def uncompiled(found: Distribution, folder: Path) -> list[Source]:
     """Return the modules without bytecode of this Python, and where to put it below `folder`."""
     return [
-        Source(found.folder / name, folder / _cached(name))
+        Source(found.folder / name, folder / cached_name(name))
         for name in sorted(set(found.files))
         if name.endswith(".py") and not name.startswith("../") and not late(name)
         if not any(_bytecode(name, found.folder / name, _read(found.folder / name) or b""))
@@ -104,7 +103,8 @@ def bytecode(sources: Sequence[Source], folder: Path) -> Iterator[list[Chunk]]:
     )
 
 
-def _cached(place: str) -> str:
+def cached_name(place: str) -> str:
+    """Return where the bytecode of a module goes."""
     return importlib.util.cache_from_source(place)
 
 
@@ -138,10 +138,26 @@ def _scripts(found: Distribution) -> Iterator[tuple[str, str]]:
         return
     if parser.has_section("console_scripts"):
         for name, value in parser.items("console_scripts"):
-            module, _, call = value.partition("[")[0].strip().partition(":")
-            if "/" not in name and call:
-                first = call.partition(".")[0]
-                yield name, _SCRIPT.format(module=module.strip(), first=first, call=call)
+            text = _script(value)
+            if "/" not in name and text:
+                yield name, text
+
+
+def _script(value: str) -> str:
+    module, _, call = value.partition("[")[0].strip().partition(":")
+    first = call.strip().partition(".")[0]
+    return _SCRIPT.format(module=module.strip(), first=first, call=call.strip()) if call else ""
+
+
+def _launcher(name: str, text: str) -> File:
+    return f"bin/{name}", 0o755, memoryview(_SHEBANG + text.encode())
+
+
+def program(name: str, value: str) -> Iterator[File]:
+    """Yield the program that an entry point names, as ``module:call``, if it is one."""
+    text = _script(value)
+    if text and "/" not in name:
+        yield _launcher(name, text)
 
 
 def _read(path: Path) -> bytes | None:
@@ -162,7 +178,7 @@ def _bytecode(place: str, path: Path, source: bytes) -> Iterator[File]:
     if data is None or not _belongs(data, path, source):
         return
     head = importlib.util.MAGIC_NUMBER + _UNCHECKED + importlib.util.source_hash(source)
-    yield _cached(place), 0o644, memoryview(head + data[_HEAD:])
+    yield cached_name(place), 0o644, memoryview(head + data[_HEAD:])
 
 
 def _belongs(data: bytes, path: Path, source: bytes) -> bool:

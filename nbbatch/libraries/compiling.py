@@ -20,6 +20,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
+#: Behind the recipe of a layer, that of its bytecode.
+BYTECODE: Final = "|bytecode"
 #: Says that bytecode belongs to its source unchecked. https://peps.python.org/pep-0552/
 _UNCHECKED: Final = (1).to_bytes(4, "little")
 _PROCESSES: Final = max(1, min(4, (os.cpu_count() or 1) - 1))

@@ -6,7 +6,7 @@ import contextlib
 import sys
 import tempfile
 import threading
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -16,11 +16,12 @@ from nbbatch.errors import NbbatchError
 from nbbatch.libraries import ledger
 from nbbatch.libraries.asked import Asked
 from nbbatch.libraries.building import bytecode, chunks, uncompiled
-from nbbatch.libraries.compiling import compile_all
+from nbbatch.libraries.compiling import BYTECODE, compile_all
 from nbbatch.libraries.installed import Distribution, Installed, installed
 from nbbatch.libraries.needs import find_needs
 from nbbatch.libraries.plan import Item, Plan, Way, check_obtainable, make_plan, with_pins
-from nbbatch.libraries.sending import Content, Say, send, silent
+from nbbatch.libraries.prefixes import Ask, Prefix, choose
+from nbbatch.libraries.sending import Content, Say, of, send, silent
 from nbbatch.libraries.targets import family, kernel_target, told
 from nbbatch.wire.layers import Layer, Libraries
 
@@ -28,8 +29,6 @@ __all__ = ["Librarian"]
 
 #: Changes with what is made of the same files.
 _FORMAT: Final = "2"
-#: Behind the recipe of a layer, that of its bytecode.
-_BYTECODE: Final = "|bytecode"
 
 
 class Librarian:
@@ -72,6 +71,8 @@ class Librarian:
         types
             Those of them that pickled values are of.
         """
+        if not wants:
+            return Plan(target)
         return make_plan(find_needs(wants, types, installed(), target), target)
 
     def with_asked(self, plan: Plan, asked: Asked, say: Say = silent) -> Plan:
@@ -126,6 +127,10 @@ class Librarian:
         found.update(self._from_index(new, plan, say))
         return _told(plan, tuple(found.values()))
 
+    def prefix(self, ask: Ask, target: Target) -> Prefix | None:
+        """Return the interpreter that is to go along; None where the target's own will do."""
+        return choose(ask, target, self._built, self._later)
+
     def forget(self) -> None:
         """Take nothing for sent any more: the store lacks something."""
         self._built.clear()
@@ -139,7 +144,7 @@ class Librarian:
         return self._layers(items)
 
     def _layers(self, recipes: Iterable[str]) -> dict[str, Layer]:
-        recipes = [each for recipe in recipes for each in (recipe, recipe + _BYTECODE)]
+        recipes = [each for recipe in recipes for each in (recipe, recipe + BYTECODE)]
         found = {recipe: self._built.get(recipe) for recipe in recipes}
         return {recipe: Layer.from_meta(entry) for recipe, entry in found.items() if entry}
 
@@ -184,7 +189,7 @@ class Librarian:
             return {}
         compiled = target.python == kernel_target().python
         contents = {
-            recipe: Content(found, chunks(found, compiled=compiled))
+            recipe: Content(of(found), chunks(found, compiled=compiled))
             for recipe, found in here.items()
         }
         made = send(contents, self._store, say)
@@ -203,6 +208,9 @@ class Librarian:
             with after:
                 _compiled(here, self._store, self._built)
 
+        self._later(work)
+
+    def _later(self, work: Callable[[], None]) -> None:
         thread = threading.Thread(target=work, name="nbbatch-bytecode", daemon=True)
         self._compiling = [each for each in self._compiling if each.is_alive()]
         self._compiling.append(thread)
@@ -219,9 +227,9 @@ def _compiled(here: Mapping[str, Distribution], store: ClientStore, built: ledge
             sources = uncompiled(found, Path(made))
             if sources:
                 compile_all(sources)
-                content = Content(found, bytecode(sources, Path(made)))
+                content = Content(of(found), bytecode(sources, Path(made)))
                 layer = send({recipe: content}, store, silent)[recipe]
-                built.add({recipe + _BYTECODE: layer.meta()})
+                built.add({recipe + BYTECODE: layer.meta()})
 
 
 def _told(plan: Plan, layers: tuple[Layer, ...]) -> Libraries:

@@ -92,15 +92,17 @@ def resolve(
     }
 
 
-def run_uv(command: Sequence[str], target: Target) -> str:
-    """Run uv and return what it prints.
+def run_uv(
+    command: Sequence[str], target: Target, variables: Mapping[str, str] | None = None
+) -> str:
+    """Run uv, with some variables besides, and return what it prints.
 
     Raises
     ------
     LibraryError
         It could not do what it was asked for; its own words are in the message.
     """
-    environ = uv_environment(os.environ)
+    environ = {**uv_environment(os.environ), **(variables or {})}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environ)
     if not done.returncode:
         return done.stdout

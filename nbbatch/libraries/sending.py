@@ -6,6 +6,7 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from typing import Final, NamedTuple, Protocol
 
 from nbbatch.backends.base import ClientStore
@@ -13,7 +14,7 @@ from nbbatch.libraries.installed import Distribution
 from nbbatch.wire import layers
 from nbbatch.wire.layers import Chunk, Layer, Piece
 
-__all__ = ["Content", "Say", "send", "silent"]
+__all__ = ["Content", "Say", "of", "send", "silent"]
 
 #: Packing is work, sending waits for the network.
 _THREADS: Final = min(8, (os.cpu_count() or 1) + 2)
@@ -31,15 +32,15 @@ def silent(text: str, *, last: bool = False) -> None:
 
 
 class Content(NamedTuple):
-    """What a layer is made of: the distribution, and its files in what fits a piece."""
+    """What a layer is made of: all that is known of it but its pieces, and its files in them."""
 
-    distribution: Distribution
+    layer: Layer
     groups: Iterable[list[Chunk]]
 
-    def layer(self, pieces: Iterable[Piece]) -> Layer:
-        """Return the layer that its pieces are."""
-        of = self.distribution
-        return Layer(of.name, of.version, tuple(pieces), tuple(sorted(of.modules)), of.needs)
+
+def of(found: Distribution) -> Layer:
+    """Return the layer of a distribution, without pieces."""
+    return Layer(found.name, found.version, (), tuple(sorted(found.modules)), found.needs)
 
 
 def send(contents: Mapping[str, Content], store: ClientStore, say: Say) -> dict[str, Layer]:
@@ -53,14 +54,17 @@ def send(contents: Mapping[str, Content], store: ClientStore, say: Say) -> dict[
 
     with ThreadPoolExecutor(_THREADS) as pool:
         for number, recipe, group in _groups(contents):
-            say(f"sending {contents[recipe].distribution.name}, {number} of {len(contents)}")
+            say(f"sending {contents[recipe].layer.name}, {number} of {len(contents)}")
             waiting.append((recipe, pool.submit(_put, store, group)))
             # Not all at once: a large distribution would fill the memory.
             if len(waiting) > 2 * _THREADS:
                 take()
         while waiting:
             take()
-    return {recipe: content.layer(found[recipe]) for recipe, content in contents.items()}
+    return {
+        recipe: replace(content.layer, pieces=tuple(found[recipe]))
+        for recipe, content in contents.items()
+    }
 
 
 def _groups(contents: Mapping[str, Content]) -> Iterator[tuple[int, str, list[Chunk]]]:

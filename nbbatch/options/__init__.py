@@ -3,10 +3,12 @@
 ==============  ===================================================================
 `kinds`         what an option takes: single values
 `collections`   what an option takes: several values, from a line or from Python
+`packages`      what options that name packages take
 `sources`       where secrets come from
 `places`        what becomes of each option on AWS Batch, and where it has an effect
 `row`           `Option`: what is known about one of them
 `table`         `Options`, the table itself
+`names`         an option by its name
 `merging`       layers of values to one frozen `Options`
 ==============  ===================================================================
 
@@ -16,8 +18,9 @@ does not exist anywhere.
 """
 
 from nbbatch.options.merging import IN_DEFINITION, kept, merge, merge_defaults, restored
+from nbbatch.options.names import option_named, unknown
 from nbbatch.options.row import Option
-from nbbatch.options.table import Options, option_named, table, unknown
+from nbbatch.options.table import Options, table
 
 __all__ = [
     "IN_DEFINITION",

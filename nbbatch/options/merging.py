@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any, Dict, Mapping
 
 from nbbatch.errors import OptionError
-from nbbatch.options.table import Options, option_named
+from nbbatch.options.names import option_named
+from nbbatch.options.table import Options
 
 #: What only a job definition of our own can say: a job can't override it in somebody else's.
 IN_DEFINITION = (

@@ -8,13 +8,11 @@ AWS Batch's own requests.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from dataclasses import dataclass
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple, Union
+from typing import Any, Dict, Iterator, Mapping, Optional, Tuple, Union
 
-from nbbatch.errors import OptionError
 from nbbatch.options import collections as several
-from nbbatch.options import kinds, sources
+from nbbatch.options import kinds, packages, sources
 from nbbatch.options.places import EVERYWHERE, PLACES
 from nbbatch.options.row import Option, rows
 
@@ -139,11 +137,28 @@ class Options:
         "requirements.txt",
         "a file of requirements, a pyproject.toml, pylock.toml or uv.lock, for the job",
     )
+    conda: Optional[Tuple[str, ...]] = _library(
+        None,
+        packages.conda_specs,
+        "gdal>=3.8",
+        "packages of conda's, in an environment of the job's own with an interpreter of its own",
+        many=True,
+    )
+    conda_channels: Optional[Tuple[str, ...]] = _library(
+        None,
+        packages.channels,
+        "conda-forge",
+        "where they come from: conda-forge by default",
+        "NBBATCH_CONDA_CHANNELS",
+        "METAFLOW_CONDA_CHANNELS",
+        many=True,
+    )
     python: Optional[str] = _library(
         None,
         kinds.minor,
         "3.11",
-        "the job's Python: its image, where none is named, or its interpreter on this machine",
+        "the job's Python: its image, where none is named, its interpreter on this machine, or "
+        "one that goes along",
     )
     library_cache: Optional[str] = _library(
         None,
@@ -316,38 +331,3 @@ def table() -> Iterator[Option]:
         becomes, works = PLACES.get(field.name, ("", EVERYWHERE))
         facts = {"becomes": becomes, "works": works, **field.metadata}
         yield Option(name=field.name, default=field.default, **facts)
-
-
-#: Asked for by people who know Fargate's own API.
-_OF_ENVIRONMENTS = ("security_groups", "security_group_ids", "subnets", "subnet_ids", "vpc")
-
-_BY_NAME = {option.name: option for option in table()}
-
-
-def option_named(name: str) -> Option:
-    """Look an option up by its name or flag.
-
-    Raises
-    ------
-    OptionError
-        There is none; the nearest name is in the message.
-    """
-    plain = name.lstrip("-").replace("-", "_")
-    if plain in _BY_NAME:
-        return _BY_NAME[plain]
-    raise unknown(name, list(_BY_NAME))
-
-
-def unknown(name: str, known: List[str]) -> OptionError:
-    """Build the error for an option that does not exist, naming the nearest that does."""
-    if name.lstrip("-").replace("-", "_") in _OF_ENVIRONMENTS:
-        return OptionError(
-            f"there is no option {name}",
-            "AWS Batch has security groups and subnets in compute environments, not in jobs",
-            "--queue NAME of a queue whose compute environment has them",
-        )
-    dashed = name.startswith("-")
-    near = difflib.get_close_matches(name.lstrip("-").replace("-", "_"), known, 1, 0.5)
-    flags = ["--" + n.replace("_", "-") if dashed else n for n in (near or sorted(known))]
-    hint = f"did you mean {flags[0]}?" if near else "one of " + ", ".join(flags)
-    return OptionError(f"there is no option {name}", "unknown name", hint)

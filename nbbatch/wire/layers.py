@@ -11,9 +11,11 @@ nothing but what was sealed is unpacked.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
+import stat
 import zlib
 from dataclasses import dataclass, field
 from typing import Any, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Sequence, Tuple
@@ -30,7 +32,10 @@ _LEVEL = 1
 
 
 class Chunk(NamedTuple):
-    """A file, or a part of it: its name in the layer, mode, place in the file, and bytes."""
+    """A file, or a part of it: its name in the layer, mode, place in the file, and bytes.
+
+    The mode of a symbolic link says so, as `os.lstat` does; its bytes are where it points.
+    """
 
     name: str
     mode: int
@@ -106,6 +111,10 @@ class Libraries:
         Name to version of what the image is taken to have, because it had it before.
     report
         Whether the job is to tell what the image has.
+    prefix
+        What is to be fetched of an interpreter that takes the place of the image's.
+    program
+        Where that is below its prefix, as ``bin/python3.11``.
     """
 
     layers: Tuple[Layer, ...] = ()
@@ -114,21 +123,27 @@ class Libraries:
     libc: str = ""
     expects: Mapping[str, str] = field(default_factory=dict)
     report: bool = False
+    prefix: Tuple[Layer, ...] = ()
+    program: str = ""
 
     def meta(self) -> Dict[str, Any]:
         """Return it as JSON values; empty where there is nothing to say."""
-        if not (self.layers or self.expects or self.report):
+        if not (self.layers or self.expects or self.report or self.prefix):
             return {}
         layers = [layer.meta() for layer in self.layers]
-        rest = {"python": self.python, "machine": self.machine, "libc": self.libc}
+        rest: Dict[str, Any] = {"python": self.python, "machine": self.machine, "libc": self.libc}
+        if self.prefix:
+            prefix = [layer.meta() for layer in self.prefix]
+            rest = {**rest, "prefix": prefix, "program": self.program}
         return {"layers": layers, **rest, "expects": dict(self.expects), "report": self.report}
 
     @classmethod
     def from_meta(cls, meta: Mapping[str, Any]) -> "Libraries":
         """Read what `meta` wrote."""
         layers = tuple(map(Layer.from_meta, meta.get("layers", ())))
-        names = ("python", "machine", "libc", "expects", "report")
-        return cls(layers, **{name: meta[name] for name in names if name in meta})
+        prefix = tuple(map(Layer.from_meta, meta.get("prefix", ())))
+        names = ("python", "machine", "libc", "expects", "report", "program")
+        return cls(layers, prefix=prefix, **{name: meta[name] for name in names if name in meta})
 
 
 def key(digest: str) -> str:
@@ -147,6 +162,10 @@ def cut(files: Iterable[Tuple[str, int, "memoryview"]]) -> Iterator[List[Chunk]]
     room = PIECE
     for name, mode, data in files:
         offset = 0
+        # Where a link points is never cut.
+        if stat.S_ISLNK(mode) and data.nbytes > room:
+            yield group
+            group, room = [], PIECE
         while True:
             part = data[offset : offset + room]
             group.append(Chunk(name, mode, offset, part))
@@ -218,10 +237,19 @@ def _plain(name: str) -> List[str]:
 
 
 def _write(place: str, mode: int, offset: int, data: "memoryview") -> None:
-    file = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, mode)
+    if stat.S_ISLNK(mode):
+        _point(place, str(data, "utf-8"))
+        return
+    file = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, stat.S_IMODE(mode))
     try:
         while data:
             done = os.pwrite(file, data, offset)
             data, offset = data[done:], offset + done
     finally:
         os.close(file)
+
+
+def _point(place: str, target: str) -> None:
+    # Another layer may have it too.
+    with contextlib.suppress(FileExistsError):
+        os.symlink(target, place)

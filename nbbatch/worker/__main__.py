@@ -10,6 +10,7 @@ from nbbatch.wire import envelope, keys, spec
 from nbbatch.wire.spec import JobSpec, Outcome
 from nbbatch.wire.store import ListingStore, Store
 from nbbatch.worker.run import child, report, values
+from nbbatch.worker.run.handover import Handover
 from nbbatch.worker.run.identity import Identity, take_identity
 from nbbatch.worker.run.monitor import Monitor
 from nbbatch.worker.stores import open_store
@@ -17,6 +18,8 @@ from nbbatch.worker.stores import open_store
 
 def main() -> int:
     """Run the job that the environment names and return the exit code."""
+    if len(sys.argv) > 1:
+        return _go_on()
     identity = take_identity(os.environ)
     store = open_store(os.environ)
     try:
@@ -45,7 +48,10 @@ def _run(store: ListingStore, identity: Identity) -> int:
             secrets.expand(os.environ, job)
         folders = values.unpack_modules(store, opened, job)
         monitor = Monitor(
-            store, identity, job, lambda end: child.run(end, identity, opened, job, folders)
+            store,
+            identity,
+            job,
+            lambda end: child.run(Handover(identity, end, folders), opened, job),
         )
         return monitor.run()
     except NbbatchError as error:
@@ -56,6 +62,17 @@ def _run(store: ListingStore, identity: Identity) -> int:
             import shutil
 
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _go_on() -> int:
+    """Run the code of a job whose child has given way to this interpreter."""
+    # Loaded only now: a trivial job does not pay for it.
+    from nbbatch.worker.run import prefix
+
+    work = prefix.taken(sys.argv)
+    opened = _open(open_store(os.environ), work.identity)
+    child.run(work, opened, JobSpec.from_meta(opened.meta))
+    return 0
 
 
 def _claim(store: Store, identity: Identity) -> bool:

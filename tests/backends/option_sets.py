@@ -100,6 +100,8 @@ VALUES: dict[str, list[Any]] = {
     "job_definition": ["theirs", "theirs:3"],
     "env": ["auto", "image", "none"],
     "pypi": [["six>=1"], []],
+    "conda": [["six>=1"], []],
+    "conda_channels": [["conda-forge"]],
     "requirements": ["requirements.txt"],
     "python": ["3.12"],
     "library_cache": ["/var/cache/libraries"],

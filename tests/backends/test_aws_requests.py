@@ -321,6 +321,8 @@ ELSEWHERE = {
     "job_definition",
     "env",
     "pypi",
+    "conda",
+    "conda_channels",
     "requirements",
     "python",
     "library_cache",

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.integration.conftest import Notebook, notebook, nothing_left
+from tests.libraries.interpreters import Shipped, shipped
 from tests.libraries.shop import Made, install
 
 __all__ = ["Notebook", "nothing_left", "notebook"]
@@ -76,3 +77,9 @@ def furnished(tmp_path: Path) -> Any:
         return str(folder / "bin" / "python")
 
     return make
+
+
+@pytest.fixture(scope="session")
+def own() -> Shipped:
+    """Return this process's own interpreter, as it would be shipped."""
+    return shipped()

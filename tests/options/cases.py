@@ -196,6 +196,30 @@ CASES: dict[str, Cases] = {
         bad=["", "--index-url=x"],
         odd=[object(), b"a", 1, True, [], [object()], {"a": object()}],
     ),
+    "conda": Cases(
+        good=[
+            ("gdal>=3.8", ("gdal>=3.8",)),
+            ("numpy=1.26", ("numpy=1.26",)),
+            (["a", "x::b 1.*", "c[build='x*']"], ("a", "x::b 1.*", "c[build='x*']")),
+            (["a==1.2", "b=1.*=py*"], ("a==1.2", "b=1.*=py*")),
+            ({"gdal": "3.8", "numpy": ">=2", "six": ""}, ("gdal=3.8", "numpy >=2", "six")),
+        ],
+        edges=[("a", ("a",))],
+        beyond=["-c x", ">=2"],
+        bad=["", "--channel=x"],
+        odd=[object(), b"a", 1, True, [], [object()], {"a": object()}],
+    ),
+    "conda_channels": Cases(
+        good=[
+            ("conda-forge", ("conda-forge",)),
+            ("a, https://b/c", ("a", "https://b/c")),
+            (["a", "b"], ("a", "b")),
+        ],
+        edges=same(("a",)),
+        beyond=["a b"],
+        bad=["", ","],
+        odd=[object(), b"a", 1, True, [], [object()]],
+    ),
     "requirements": Cases(
         good=same("requirements.txt", "/a/uv.lock"),
         edges=same("x"),

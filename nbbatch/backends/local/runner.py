@@ -92,8 +92,8 @@ class LocalRunner:
 
     def check(self, options: Options) -> None:
         """Refuse what can't work; see `nbbatch.backends.base.Runner.check`."""
-        if options.python:
-            check_python(_executable(options), options.python)
+        if options.python and options.executable:
+            check_python(options.executable, options.python)
         if options.executable and shutil.which(options.executable) is None:
             raise OptionError(
                 f"executable = {options.executable!r} can't be used",

@@ -30,6 +30,7 @@ from nbbatch.worker.run import (
     values,
 )
 from nbbatch.worker.run.changes import Snapshot
+from nbbatch.worker.run.handover import Handover
 from nbbatch.worker.run.identity import Identity
 from nbbatch.worker.stores import open_store
 
@@ -37,26 +38,19 @@ from nbbatch.worker.stores import open_store
 ENV_CURRENT = "NBBATCH_CURRENT"
 
 
-def run(
-    descriptor: int, identity: Identity, envelope: Envelope, job: JobSpec, folders: values.Folders
-) -> None:
-    """Run one attempt in this process and report on `descriptor`; leave by `os._exit`.
-
-    Parameters
-    ----------
-    folders
-        Where what the notebook's code imports is, or goes, if any of it travelled.
-    """
+def run(work: Handover, envelope: Envelope, job: JobSpec) -> None:
+    """Run one attempt in this process and report on its descriptor; leave by `os._exit`."""
+    identity = work.identity
     signals.listen()
     signals.be_plain_in_forks()
-    say = control.Writer(descriptor)
+    say = control.Writer(work.descriptor)
     distributed.tell_torch(identity, os.environ)
     os.environ[ENV_CURRENT] = json.dumps(_current(identity, job))
     store = open_store(os.environ)
     keeping.keep(store, identity)
     started = time.monotonic()
     try:
-        outcome = _Attempt(store, identity, envelope, job, say, folders).run()
+        outcome = _Attempt(store, work, envelope, job, say).run()
     except OSError as error:
         report.tell_unwritable(error)
         os._exit(spec.EXIT_UNWRITABLE)
@@ -85,18 +79,18 @@ class _Attempt:
     def __init__(
         self,
         store: ListingStore,
-        identity: Identity,
+        work: Handover,
         envelope: Envelope,
         job: JobSpec,
         say: control.Writer,
-        folders: values.Folders,
     ) -> None:
         self._store = store
-        self._identity = identity
+        self._work = work
+        self._identity = work.identity
         self._envelope = envelope
         self._job = job
         self._say = say
-        self._folders = folders
+        self._folders = work.folders
         self._inputs = values.Inputs({})
         self._snapshot: Optional[Snapshot] = None
         self._changed: Tuple[str, ...] = ()
@@ -140,16 +134,9 @@ class _Attempt:
         return outcome.meta()
 
     def _outcome(self) -> Tuple[Outcome, Sequence[Buffer]]:
-        values.check_python(self._job)
         if self._job.libraries:
-            # Loaded only where some travelled: a trivial job does not pay for it.
-            from nbbatch.worker.run import libraries
-
-            self._renew = spec.IMAGE
-            folder = self._folders.libraries
-            coming = libraries.provide(self._store, self._job, folder, self._say)
-            coming.there()
-            self._renew = ""
+            self._provide()
+        self._check_python()
         values.see_modules(self._folders.modules)
         for name, (_, text) in self._job.sources.items():
             cell.remember_source(name, text)
@@ -172,6 +159,33 @@ class _Attempt:
             items.append((spec.EXCEPTION, str(index), raised))
         status = spec.OK if error is None else spec.ERROR
         return self._result(items, self._ended(status, failures=found, traceback=lines))
+
+    def _check_python(self) -> None:
+        try:
+            values.check_python(self._job)
+        except errors.ImageError:
+            # Whoever has started it may have an interpreter for it.
+            from nbbatch.worker.run import fingerprint
+
+            self._say(frame("image", **fingerprint.take()))
+            self._renew = spec.IMAGE
+            raise
+
+    def _provide(self) -> None:
+        """See the libraries that travelled; in another interpreter, if one did, which goes on."""
+        # Loaded only where some travelled: a trivial job does not pay for it.
+        from nbbatch.worker.run import libraries
+
+        self._renew = spec.IMAGE
+        if not self._work.resumed:
+            libraries.check(self._job, self._say)
+            if self._job.libraries.get("prefix"):
+                from nbbatch.worker.run import prefix
+
+                prefix.enter(self._store, self._job, self._say, self._work)
+        folder = self._folders.libraries
+        libraries.provide(self._store, self._job, folder, self._say).there()
+        self._renew = ""
 
     def _described(
         self, error: Optional[BaseException], around: Surroundings

@@ -25,17 +25,13 @@ Say = Callable[[Dict[str, Any]], None]
 _INSTALLED = ("site-packages", "dist-packages")
 
 
-def provide(store: Store, job: JobSpec, folder: str, say: Say) -> "Coming":
-    """Put a job's libraries on the path; tell what the image has, if asked.
-
-    Those that don't stay on the host go into `folder`, and may still be on their way.
+def check(job: JobSpec, say: Say) -> None:
+    """Tell what the image has, if asked, or if it is not what the libraries are for.
 
     Raises
     ------
     ImageError
-        The image is not what the libraries are for.
-    NbbatchError
-        They can't be had, or are not what was sealed.
+        It is not.
     """
     wanted = Libraries.from_meta(job.libraries)
     has = fingerprint.take()
@@ -48,6 +44,19 @@ def provide(store: Store, job: JobSpec, folder: str, say: Say) -> "Coming":
             unfit,
             "run it again: from now on this image's own Python and libraries are known",
         )
+
+
+def provide(store: Store, job: JobSpec, folder: str, say: Say) -> "Coming":
+    """Put a job's libraries on the path.
+
+    Those that don't stay on the host go into `folder`, and may still be on their way.
+
+    Raises
+    ------
+    NbbatchError
+        They can't be had, or are not what was sealed.
+    """
+    wanted = Libraries.from_meta(job.libraries)
     cache = os.environ.get(keys.ENV_LIBRARIES)
     if not wanted.layers:
         return Coming()
@@ -86,6 +95,8 @@ def _unfit(wanted: Libraries, has: Mapping[str, Any]) -> str:
     """Say in what an image is not the one that the libraries are for; nothing if it is."""
     for name, word in (("python", "Python"), ("machine", "processor"), ("libc", "C library")):
         asked = getattr(wanted, name)
+        if name == "python" and wanted.prefix:
+            continue
         if asked and asked != has[name].split(" ")[0]:
             return f"its libraries are for {word} {asked}, and the image has {has[name]}"
     for name, version in wanted.expects.items():
@@ -133,10 +144,11 @@ def _shared(store: Store, wanted: Sequence[Layer], cache: str, say: Say) -> None
     # Loaded only where there is one.
     from nbbatch.worker.run.sharing import Shelf
 
-    see(Shelf(cache).site(wanted, lambda missing: _fetched(store, missing, say)))
+    see(Shelf(cache).site(wanted, lambda missing: fetched(store, missing, say)))
 
 
-def _fetched(store: Store, missing: Sequence[Tuple[Layer, str]], say: Say) -> None:
+def fetched(store: Store, missing: Sequence[Tuple[Layer, str]], say: Say) -> None:
+    """Fetch layers, each into its folder, and say so."""
     if not missing:
         return
     started = time.monotonic()

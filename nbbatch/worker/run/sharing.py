@@ -2,7 +2,8 @@
 
 ==================  =============================================================
 ``layers/<digest>`` one distribution, unpacked
-``sites/<digest>``  what a job has on its path: several of these, as one tree of hard links
+``sites/<digest>``  what a job has on its path, or the prefix of its interpreter: several of
+                    these, as one tree of hard links
 ==================  =============================================================
 
 Whatever is under its name is complete: it was made elsewhere and renamed. A job holds a shared
@@ -17,7 +18,7 @@ import hashlib
 import os
 import shutil
 import stat
-from typing import Callable, List, Sequence, Tuple
+from typing import Callable, List, Optional, Sequence, Tuple
 
 from nbbatch import errors
 from nbbatch.wire.layers import Layer
@@ -29,6 +30,8 @@ _LIST = ".layers"
 _TAKEN = (errno.ENOTEMPTY, errno.EEXIST)
 
 Fetch = Callable[[List[Tuple[Layer, str]]], None]
+#: Makes a tree that was put together fit for the place where it will be.
+Settle = Callable[[str, str], None]
 
 
 class Shelf:
@@ -57,19 +60,21 @@ class Shelf:
                 "chmod 700 it, or leave NBBATCH_LIBRARIES unset",
             )
 
-    def site(self, wanted: Sequence[Layer], fetch: Fetch) -> str:
+    def site(self, wanted: Sequence[Layer], fetch: Fetch, settle: Optional[Settle] = None) -> str:
         """Return the tree of `wanted`, held for this process and those that it forks.
 
         Parameters
         ----------
         fetch
             Fetches layers into folders.
+        settle
+            Changes files of the tree, which are shared with others: it writes new ones.
         """
-        digests = sorted(layer.digest for layer in wanted)
+        digests = [*sorted(layer.digest for layer in wanted), "settled" if settle else ""]
         name = hashlib.sha256("".join(digests).encode()).hexdigest()
         place = os.path.join(self._root, "sites", name)
         while not self._hold(place):
-            self._make(place, wanted, fetch)
+            self._make(place, wanted, fetch, settle)
         self._tidy()
         return place
 
@@ -87,7 +92,9 @@ class Shelf:
         os.utime(place)
         return True
 
-    def _make(self, place: str, wanted: Sequence[Layer], fetch: Fetch) -> None:
+    def _make(
+        self, place: str, wanted: Sequence[Layer], fetch: Fetch, settle: Optional[Settle]
+    ) -> None:
         pending = os.path.join(self._root, f".{os.urandom(8).hex()}")
         os.mkdir(pending, 0o700)
         try:
@@ -99,6 +106,8 @@ class Shelf:
             site = os.path.join(pending, "site")
             for home in homes.values():
                 _link(home, site)
+            if settle is not None:
+                settle(site, place)
             with open(os.path.join(site, _LIST), "w", encoding="ascii") as file:
                 file.write("\n".join(homes))
             with open(os.path.join(site, _LOCK), "w", encoding="ascii"):
@@ -147,7 +156,10 @@ def _link(source: str, target: str) -> None:
                 _link(entry.path, place)
                 continue
             try:
-                os.link(entry.path, place)
+                if entry.is_symlink():
+                    os.symlink(os.readlink(entry.path), place)
+                else:
+                    os.link(entry.path, place)
             except FileExistsError:
                 continue
 

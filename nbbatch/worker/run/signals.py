@@ -22,6 +22,11 @@ def set_limit(moment: float) -> None:
     _limit = moment
 
 
+def limit() -> float:
+    """Return that moment."""
+    return _limit
+
+
 def out_of_time() -> bool:
     """Tell whether the code's time is over: it is then asked to end for that."""
     return time.monotonic() >= _limit

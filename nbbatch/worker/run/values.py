@@ -77,7 +77,8 @@ def check_python(job: JobSpec) -> None:
 
 def unpack_modules(store: Store, envelope: Envelope, job: JobSpec) -> Folders:
     """Write the notebook's local modules into a folder of their own, and make one for libraries."""
-    fetches = bool(job.libraries.get("layers")) and keys.ENV_LIBRARIES not in os.environ
+    sent = job.libraries.get("layers") or job.libraries.get("prefix")
+    fetches = bool(sent) and keys.ENV_LIBRARIES not in os.environ
     if job.modules is None and not fetches:
         return Folders()
     # Loaded only where it is needed: a trivial job does not pay for it.
