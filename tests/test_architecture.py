@@ -35,6 +35,7 @@ BELOW = {
     "caching": {"backends", "errors", "futures", "options", "sending", "supply", "wire"},
     "session": {
         "caching",
+        "capture",
         "backends",
         "config",
         "errors",

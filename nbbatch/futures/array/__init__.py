@@ -7,6 +7,7 @@
 `results`       the values, in the items' order or as they come
 `tracker`       one array's story so far, by listings and not by child
 `taken`         what came back from a child, unpickled
+`ahead`         the next results are read while one is in use
 `printed`       what children have printed
 `job`           the future, and the sequence of its results
 `sweep`         a cell's, with the table of its results

@@ -10,6 +10,7 @@ from typing import Any
 from nbbatch.backends.base import ClientStore
 from nbbatch.errors import JobLostError, NbbatchError
 from nbbatch.facts import Children
+from nbbatch.futures.array.ahead import AT_ONCE, Ahead
 from nbbatch.futures.array.tracker import ArrayTracker
 from nbbatch.futures.returning.diagnosis import diagnose
 from nbbatch.futures.returning.rebuild import add_note, rebuild
@@ -43,6 +44,7 @@ class Taken:
         self._tracker = tracker
         self._lock = threading.Lock()
         self._last: tuple[int, dict[int, Item]] = (-1, {})
+        self._ahead = Ahead(self._outcome)
         self.names = numbers(names) if names else None
 
     @property
@@ -79,9 +81,8 @@ class Taken:
 
     def _read(self, child: int) -> dict[int, Item]:
         indexes = self.items_of(child)
-        strand = self._tracker.strand(child)
         try:
-            strand.read_outcome()
+            strand = self._ahead.take(child, self._following(child))
             lost = self._lost(child, strand)
             found = {} if lost is not None else self._loaded(strand, indexes)
         # It is gone, or was altered: nothing of it has been unpickled.
@@ -91,6 +92,18 @@ class Taken:
             index: found.get(index) or (None, lost or _nothing(self.name(index)))
             for index in indexes
         }
+
+    def _outcome(self, child: int) -> Strand:
+        strand = self._tracker.strand(child)
+        strand.read_outcome()
+        return strand
+
+    def _following(self, child: int) -> list[int]:
+        """Return the children whose outcomes will be asked for next, by whoever goes in order."""
+        if child != self._last[0] + 1 or self._tracker.facts.backend == "local":
+            return []
+        nearest = range(child + 1, min(child + 1 + AT_ONCE, self._shape.size))
+        return [each for each in nearest if self._tracker.roster.is_over(each)]
 
     def _lost(self, child: int, strand: Strand) -> NbbatchError | None:
         """Return why a child has no values, if it has none."""
