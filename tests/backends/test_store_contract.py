@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from nbbatch.worker.stores import pieces
+
 ODD = [
     "a b/c d",
     "ü/日本/🐟",
@@ -195,3 +197,15 @@ def test_the_job_opens_the_same_store(rig):
     """What the client wrote is what the worker reads, given no more than `environment`."""
     rig.backend.store.put("from/client", [b"hello"])
     assert rig.elsewhere(OPENER).communicate()[0] == "b'hello'\n"
+
+
+def test_reliable(store, monkeypatch):
+    """What is there, of that size, and young, need not be sent; what is old is sent again."""
+    store.put("a/b", [b"content"])
+
+    assert store.reliable("a/b", 7)
+    assert not store.reliable("a/b", 8)
+    assert not store.reliable("a/c", 7)
+    assert not store.reliable("a/b/c", 7)
+    monkeypatch.setattr(pieces, "RELIABLE", -1.0)
+    assert not store.reliable("a/b", 7)

@@ -14,11 +14,12 @@ from email.utils import formatdate
 
 import pytest
 
-from nbbatch.worker.stores import open_store, s3
+from nbbatch.worker.stores import open_store, pieces, s3
 from nbbatch.worker.stores.credentials import Chain
 from nbbatch.worker.stores.directory import DirectoryStore
 from nbbatch.worker.stores.s3 import S3Store
 from nbbatch.worker.stores.s3client import Client, Request, S3Error
+from nbbatch.worker.stores.vouching import VouchingDirectory
 from tests.servers import KEYS, Answer, aws, serve
 
 
@@ -636,3 +637,27 @@ def test_errors_in_a_deletion_are_told(scripted):
         pytest.raises(S3Error, match=r"p/k: AccessDenied"),
     ):
         scripted(server).delete(["k"])
+
+
+def test_reliable(store, monkeypatch):
+    """The job, too, sends again what is so old that it may be about to be taken away."""
+    store.put("a/b", [b"content"])
+
+    assert store.reliable("a/b", 7)
+    assert not store.reliable("a/b", 8)
+    assert not store.reliable("a/c", 7)
+    monkeypatch.setattr(pieces, "RELIABLE", -1.0)
+    assert not store.reliable("a/b", 7)
+
+
+def test_a_file_that_is_old_is_not_vouched_for_again(tmp_path, monkeypatch):
+    """It stays what it was for those who have its voucher; whoever comes now gets another one."""
+    store = VouchingDirectory(str(tmp_path))
+    data = b"x" * (2 << 20)
+    first, same = store.keep("blobs/x", data), store.keep("blobs/x", data)
+    monkeypatch.setattr(pieces, "RELIABLE", -1.0)
+    other = store.keep("blobs/x", data)
+
+    assert (first.key, same.new) == (same.key, False)
+    assert other.new
+    assert store.take(first.key, first.voucher, memoryview(bytearray(len(data))))
