@@ -28,7 +28,9 @@ from nbbatch.wire.layers import Layer, Libraries
 __all__ = ["Librarian"]
 
 #: Changes with what is made of the same files.
-_FORMAT: Final = "2"
+_FORMAT: Final = "3"
+#: Behind the recipe of a layer, that of its bytecode.
+_BYTECODE: Final = "|bytecode"
 
 
 class Librarian:

@@ -64,7 +64,7 @@ def test_what_was_altered_is_refused() -> None:
 def test_names_that_lead_away(tmp_path: Path, name: str) -> None:
     """No file is written outside the folder."""
     head = zlib.compress(json.dumps([[name, 0o644, 0, 1]]).encode())
-    data = b"NBL1" + len(head).to_bytes(4, "big") + head + zlib.compress(b"x")
+    data = b"NBL2" + len(head).to_bytes(4, "big") + head + zlib.compress(b"x")[2:-4]
     with pytest.raises(ValueError, match="not a plain name"):
         unpack(data, str(tmp_path / "in"))
 

@@ -61,7 +61,7 @@ class Arrivals:
             for module in layer.modules:
                 self._bringing.setdefault(module, set()).add(layer.name)
         self._pending = set(self._requires)
-        self._wanted = sorted(wanted, key=self._weight(wanted))
+        self._wanted = self._ordered(wanted)
 
     def start(self) -> None:
         """Begin to fetch; from now on whoever wants a library waits for it."""
@@ -160,13 +160,29 @@ class Arrivals:
                 waiting.extend(self._requires[name])
         return found
 
-    def _weight(self, wanted: Sequence[Layer]) -> Callable[[Layer], Tuple[int, str]]:
-        """Return what sorts libraries so that one comes after what it requires."""
-        sizes: Dict[str, int] = {}
+    def _ordered(self, wanted: Sequence[Layer]) -> List[Layer]:
+        """Return layers so that those come first that let code go on soon.
+
+        What a library requires comes before it, and a small one, with all of that, before a large.
+        """
+        sizes: Counter[str] = Counter()
         for layer in wanted:
-            sizes[layer.name] = sizes.get(layer.name, 0) + layer.size
-        weights = {name: sum(map(sizes.__getitem__, self._closure([name]))) for name in sizes}
-        return lambda layer: (weights[layer.name], layer.name)
+            sizes[layer.name] += layer.size
+        weights = {name: sum(sizes[each] for each in self._closure([name])) for name in sizes}
+        order: Dict[str, None] = {}
+
+        def add(name: str, above: Set[str]) -> None:
+            # Some require each other.
+            for each in sorted(self._requires.get(name, ()), key=lambda n: weights.get(n, 0)):
+                if each in sizes and each not in order and each not in above:
+                    add(each, above | {name})
+            order[name] = None
+
+        required = set().union(*self._requires.values())
+        for name in sorted(sizes, key=lambda n: (n in required, weights[n], n)):
+            add(name, {name})
+        places = {name: number for number, name in enumerate(order)}
+        return sorted(wanted, key=lambda layer: places[layer.name])
 
 
 def _in_background(work: Callable[[], None]) -> None:
@@ -198,6 +214,8 @@ class _Fetcher(fetching.Heed):
     def run(self) -> None:
         try:
             # A store of its own: a connection must not be shared with a fork.
+            # Its threads mostly call what needs no interpreter: none is to wait for another long.
+            sys.setswitchinterval(1e-4)
             store = open_store(os.environ)
             fetching.fetch(store, [(each, self._folder) for each in self._wanted], self, late=False)
         except BaseException as error:
