@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import os
 
-from nbbatch import prices
+from nbbatch import config, prices
 from nbbatch.options import table
 from nbbatch.session import current_session
 from nbbatch.widgets.monitor.table import table_text
@@ -36,6 +37,8 @@ def describe_settings() -> str:
     settings = current_session().settings
     rows: list[tuple[str, object]] = [("backend", settings.backend), ("home", settings.home)]
     rows += [(name, getattr(settings, name)) for name in ("s3_root", "region", "profile")]
+    given = config.given_secret(os.environ)
+    rows.append(("secret", "NBBATCH_SECRET" if given else settings.home / "secret"))
     rows.append(("prices", prices.words(settings.prices)))
     rows += [(option.name, settings.defaults.get(option.name)) for option in table()]
     return "\n".join(

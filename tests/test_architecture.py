@@ -50,7 +50,7 @@ BELOW = {
     "cleaning": {"backends", "config", "errors", "facts", "futures", "libraries", "wire", "worker"},
     "tidying": {"cleaning", "errors", "options", "session"},
     "follow": {"errors", "facts", "futures", "widgets", "wire"},
-    "listing": {"options", "prices", "session", "widgets"},
+    "listing": {"config", "options", "prices", "session", "widgets"},
     "monitoring": {"follow", "listing", "origin", "session", "widgets"},
     "doctor": {"errors", "facts", "session", "worker"},
     "decorators": {"calling", "errors", "futures", "inside", "options"},

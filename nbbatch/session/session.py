@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from nbbatch.backends.base import Backend, Call, Launch
 from nbbatch.caching import Reuse, told
 from nbbatch.config import Settings
-from nbbatch.errors import BackendError, NotFoundError, UncertainError
+from nbbatch.errors import AccessDeniedError, BackendError, NotFoundError, UncertainError
 from nbbatch.facts import JobFacts
 from nbbatch.futures.array.job import ArrayJob
 from nbbatch.futures.array.sweep import Sweep
@@ -175,7 +175,9 @@ class Session:
         """
         place = self.backend.store.url
         if elsewhere:
-            self._shared.fetch()
+            # Those that are known here are listed all the same.
+            with contextlib.suppress(BackendError):
+                self._shared.fetch()
         return (record for record in self._registry if record.place == place)
 
     def facts(self, records: Sequence[Record]) -> list[JobFacts]:
@@ -208,7 +210,9 @@ class Session:
         place = self.backend.store.url
         record = self._registry.find(wanted, place)
         if record is None:
-            self._shared.fetch(wanted)
+            # Who may not list the bucket has the jobs of this machine.
+            with contextlib.suppress(AccessDeniedError):
+                self._shared.fetch(wanted)
             record = self._registry.find(wanted, place)
         if record is not None:
             return record

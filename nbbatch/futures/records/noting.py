@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -21,6 +22,9 @@ __all__ = ["Keep", "facts_of", "finished", "noted"]
 #: Keeps the result of a job that has succeeded.
 Keep = Callable[[Record, Tracker], None]
 
+#: Seconds after which a backend that says nothing of a job has forgotten it.
+_FORGOTTEN = 3600.0
+_UNKNOWN = "its backend does not know it any more; %batch attach shows what it left"
 #: Kept of the facts as they are.
 _PLAIN = ("attempt", "given", "started_at", "stopped_at", "url", "log_url")
 
@@ -73,7 +77,8 @@ def facts_of(
         end = {"state": state, "outcome": record.outcome, "message": record.message}
         return replace(past(facts), **{**end, **_rest(record.ended)})
     if status is None:
-        return facts
+        known = time.time() - record.submitted_at < _FORGOTTEN
+        return facts if known else replace(facts, message=_UNKNOWN)
     tracker = tracker_of(record, backend, b"", facts)
     tracker.take_states(status)
     return tracker.facts

@@ -101,8 +101,17 @@ class Shared:
         if record is None:
             self._refused.add(id_)
             return
-        # Its place as this machine names it: it may reach the same one by another endpoint.
-        self._registry.write(replace(record, place=self._backend.store.url, away=True))
+        place = self._backend.store.url
+        begun = self._begun(record)
+        self._registry.write(replace(record, place=place, away=True, batch_job_id=begun))
+
+    def _begun(self, record: Record) -> str:
+        """Return the backend's id of a job that has begun: it says so itself."""
+        if record.children is not None:
+            return ""
+        part = 0 if record.nodes > 1 else None
+        data = self._backend.store.get(keys.claim(record.id, 1, part)) or b""
+        return data.decode("utf-8", "replace").partition("#")[0]
 
     def _opened(self, id_: str, data: bytes) -> Record | None:
         try:

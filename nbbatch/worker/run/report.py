@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import replace
-from typing import List, Sequence
+from typing import Callable, List, Sequence
 
 from nbbatch.wire import attempts, envelope, keys, parts, spec
 from nbbatch.wire.envelope import Stamp
@@ -14,6 +15,9 @@ from nbbatch.worker.run.identity import Identity
 
 #: Why an attempt was asked to end, as the outcome says it.
 TIMEOUT, SPOT = "timeout", "spot"
+
+#: Seconds for which a store that can't be reached is tried for an outcome, and between two tries.
+PATIENCE, _LONGEST = 900.0, 30.0
 
 _STDERR = 2
 
@@ -56,11 +60,27 @@ def _put(
     name = keys.outcome(identity.job, identity.attempt, identity.part)
     if identity.children and not (if_absent and store.size(name) is not None):
         _mark(store, identity, outcome)
-    meta = outcome.meta()
-    pieces: List[Buffer] = parts.pack(
-        store, Stamp(identity.key, spec.OUTCOME, identity.owner), meta, buffers, set(), large=large
-    )
-    return store.put(name, pieces, if_absent=if_absent)
+    meta, stamp = outcome.meta(), Stamp(identity.key, spec.OUTCOME, identity.owner)
+
+    def write() -> bool:
+        pieces: List[Buffer] = parts.pack(store, stamp, meta, buffers, set(), large=large)
+        return store.put(name, pieces, if_absent=if_absent)
+
+    return _patiently(write)
+
+
+def _patiently(write: Callable[[], bool]) -> bool:
+    """Write, again and again while the store can't be reached: hours of work may be in it."""
+    end, pause = time.monotonic() + PATIENCE, 1.0
+    while True:
+        try:
+            return write()
+        except OSError as error:
+            if not getattr(error, "passing", False) or time.monotonic() > end:
+                raise
+            tell(f"the outcome can't be written yet: {error}")
+        time.sleep(pause)
+        pause = min(pause * 2, _LONGEST)
 
 
 def _mark(store: Store, identity: Identity, outcome: Outcome) -> None:

@@ -33,6 +33,8 @@ _PLAIN_HTTP = frozenset(
 class NoCredentialsError(OSError):
     """No source has credentials, or the one that is there refused; never quotes a secret."""
 
+    passing = True
+
 
 class Credentials(NamedTuple):
     """A key pair, and until when (seconds since the epoch) it is good."""

@@ -79,6 +79,11 @@ class S3Error(OSError):
         #: Whether an earlier try of the same request may have been carried out.
         self.ambiguous = False
 
+    @property
+    def passing(self) -> bool:
+        """Whether the same request may succeed later."""
+        return _transient(self)
+
 
 class Request(NamedTuple):
     """What is asked of the bucket."""
