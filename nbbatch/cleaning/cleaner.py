@@ -62,7 +62,8 @@ class Cleaner:
         shared = self._unused(found, gone, set(found.cached) - set(cached))
         self._remove(report, "cached", cached)
         for id_ in gone:
-            self._remove(report, "jobs", found.jobs[id_].things, 1)
+            record = [found.records[id_]] if id_ in found.records else []
+            self._remove(report, "jobs", [*found.jobs[id_].things, *record], 1)
         self._remove(report, "shared", shared)
         if any(thing.key == layers.key(thing.key.rpartition("/")[2]) for thing in shared):
             self._forget_libraries(dry=dry)

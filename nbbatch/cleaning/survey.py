@@ -42,12 +42,15 @@ class Survey:
     ----------
     shared
         What several jobs may refer to, by the name that they use: blobs, and pieces of libraries.
+    records
+        What tells other machines of jobs, by the jobs' ids.
     """
 
     jobs: dict[str, Objects] = field(default_factory=dict)
     cached: list[Thing] = field(default_factory=list)
     shared: dict[str, Thing] = field(default_factory=dict)
     probes: list[Thing] = field(default_factory=list)
+    records: dict[str, Thing] = field(default_factory=dict)
 
 
 def survey(store: ClientStore) -> Survey:
@@ -63,6 +66,8 @@ def survey(store: ClientStore) -> Survey:
             found.cached.append(thing)
         elif kind + "/" == keys.BLOBS or thing.key == layers.key(name):
             found.shared[name] = thing
+        elif kind + "/" == keys.RECORDS:
+            found.records[name.rpartition("/")[2]] = thing
         elif kind + "/" == keys.PROBES:
             found.probes.append(thing)
     return found
