@@ -75,7 +75,7 @@ def test_what_is_over_goes_and_what_waits_stays(rig: aws_rig.Rig) -> None:
 
     assert "removed: 2 jobs" in said
     assert "jobs that stay: 1 that have not ended" in said
-    assert left == {"blobs": 1, "jobs": 1, "worker": 1}
+    assert left == {"blobs": 1, "jobs": 1, "records": 1, "worker": 1}
     assert len(waits.result(60)) == LARGE
     tidied([], "nbbatch clean")
     assert kinds() == {"worker": 1}

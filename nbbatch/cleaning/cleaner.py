@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 
-from nbbatch import config
 from nbbatch.backends.base import Backend
 from nbbatch.cleaning import here
 from nbbatch.cleaning.ends import Ends
@@ -16,7 +15,6 @@ from nbbatch.config import Settings
 from nbbatch.futures.records.registry import Record, Registry
 from nbbatch.libraries.ledger import Ledger
 from nbbatch.wire import keys, layers
-from nbbatch.wire.envelope import job_key
 from nbbatch.wire.store import RELIABLE
 
 __all__ = ["Cleaner"]
@@ -34,14 +32,23 @@ class Cleaner:
 
     Parameters
     ----------
+    key
+        Returns the key that a job's objects are sealed with.
     older
         Seconds since a job ended, or a result was kept, from which on it is old.
     """
 
-    def __init__(self, settings: Settings, backend: Backend, older: float) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        backend: Backend,
+        key: Callable[[str], bytes],
+        older: float,
+    ) -> None:
         self._settings = settings
         self._backend = backend
         self._store = backend.store
+        self._key = key
         self._older = older
         self._now = time.time()
         self._registry = Registry(settings.home / "jobs")
@@ -99,7 +106,7 @@ class Cleaner:
         self, found: Survey, records: dict[str, Record], cached: set[Thing], report: Report
     ) -> list[str]:
         """Return the jobs that may go: old, over, ours, and needed by none that stays."""
-        ends = Ends(self._backend, self._registry, records, self._key())
+        ends = Ends(self._backend, self._registry, records, self._key)
         why: dict[str, str] = {}
         for id_, objects in found.jobs.items():
             old = self._is_old(objects.changed_at)
@@ -114,10 +121,6 @@ class Cleaner:
         for reason in filter(None, why.values()):
             report.kept[reason] = report.kept.get(reason, 0) + 1
         return [id_ for id_, reason in why.items() if not reason]
-
-    def _key(self) -> Callable[[str], bytes]:
-        secret = config.secret(self._settings.home)
-        return lambda id_: job_key(secret, id_)
 
     def _needs(self, found: Survey, waiting: Iterable[str], over: set[str]) -> set[str]:
         """Return the jobs that those which have not ended say that they need."""

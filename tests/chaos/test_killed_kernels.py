@@ -126,7 +126,7 @@ def end(new: Kernel, record: Record) -> str:
     id_ = new.start(f"%batch attach {record.id}")
     reply = new.reply(id_)
     if reply["status"] == "error":
-        assert "it was never started" in reply["evalue"], reply["evalue"]
+        assert "never started" in reply["evalue"], reply["evalue"]
         return "never started"
     new.until(lambda: new.idle(id_))
     number = int(record.name.partition("-")[2])
