@@ -206,6 +206,34 @@ def test_a_job_that_its_backend_forgot(
     until(lambda: roll.facts()[0].outcome == "lost")
 
 
+@pytest.mark.parametrize(("found", "word"), [("found", ""), (None, "lost")])
+def test_a_job_whose_id_nobody_could_note(
+    desk: Desk,
+    opened: Callable[..., Roll],
+    monkeypatch: pytest.MonkeyPatch,
+    found: str | None,
+    word: str,
+) -> None:
+    """Its kernel was killed just then: it is found by its name, or was never started."""
+    monkeypatch.setattr("nbbatch.futures.records.roll._MISSING", 0.0)
+    runner = desk.session.backend.runner
+    monkeypatch.setattr(runner, "find", lambda *_: found)
+    made = desk.write(batch_job_id="", submitted_at=time.time() - 1000)
+    desk.known["found"] = Status(State.RUNNING)
+    roll = opened()
+    roll.facts()
+
+    def look() -> bool:
+        roll.hurry()
+        facts = roll.facts()[0]
+        return (facts.batch_job_id, facts.outcome) == (found or "", word)
+
+    until(look)
+    noted_ = desk.registry.get(made.id)
+    assert noted_ is not None
+    assert (noted_.batch_job_id, noted_.outcome) == (found or "", word)
+
+
 def test_a_backend_that_can_not_be_asked(desk: Desk, opened: Callable[..., Roll]) -> None:
     """What is known stays, and the trouble is said for as long as it lasts."""
     desk.write()

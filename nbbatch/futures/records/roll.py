@@ -20,6 +20,7 @@ from nbbatch.facts import JobFacts, Status
 from nbbatch.futures.array.printed import Printed
 from nbbatch.futures.array.tracker import ArrayTracker, tracker_of
 from nbbatch.futures.records.catalog import LIMIT, Catalog
+from nbbatch.futures.records.locating import located
 from nbbatch.futures.records.noting import facts_of, finished, noted
 from nbbatch.futures.records.registry import Record, Registry
 from nbbatch.futures.returning.ending import find_ending
@@ -36,6 +37,8 @@ __all__ = ["Roll"]
 _LOOK = 1.0
 #: Seconds after which a job that the backend does not know counts as gone.
 _MISSING = 30.0
+#: The age of a job of which nobody has noted an id, and from which on it is looked for.
+_OLD = 600.0
 
 _log = logging.getLogger(__name__)
 
@@ -249,11 +252,14 @@ class Roll:
         tracker, id_ = guest.tracker, guest.tracker.facts.batch_job_id
         status = statuses.get(id_)
         if status is not None:
-            self._missing.pop(id_, None)
+            self._missing.pop(guest.record.id, None)
             tracker.take_states(status)
             return status.state.final
-        since = self._missing.setdefault(id_, time.monotonic())
-        if not id_ or time.monotonic() - since < _MISSING:
+        since = self._missing.setdefault(guest.record.id, time.monotonic())
+        if time.monotonic() - since < _MISSING:
+            return False
+        # Without an id it may be about to be started.
+        if not id_ and time.time() - guest.record.submitted_at < _OLD:
             return False
         tracker.lose()
         return True
@@ -276,6 +282,12 @@ class Roll:
 
     def _find_end(self, guest: _Guest) -> None:
         tracker, record = guest.tracker, guest.record
+        # Whoever started it died before they could note its id: from now on it has one.
+        if (
+            located(record, self._backend.runner, self._registry).batch_job_id
+            != record.batch_job_id
+        ):
+            return
         try:
             tracker.skip_to_end()
         except BackendError:
