@@ -39,7 +39,7 @@ def tidied(words: Sequence[str], command: str) -> str:
                 f"{command} {_FLAGS}",
             )
     session = current_session()
-    cleaner = Cleaner(session.settings, session.backend, session.key_of, older)
+    cleaner = Cleaner(session.settings, session.backend, session.key_of, session.shared, older)
     dry = "--dry-run" in switches
     return (
         cleaner.forget_results(dry=dry) if "--cache" in switches else cleaner.clean(dry=dry)

@@ -81,6 +81,26 @@ def test_what_is_over_goes_and_what_waits_stays(rig: aws_rig.Rig) -> None:
     assert kinds() == {"worker": 1}
 
 
+def test_another_machine_knows_what_runs(rig: aws_rig.Rig, tmp_path: Path) -> None:
+    """It finds this user's jobs in the store, and asks Batch about them."""
+    first = current_session()
+    over = grow.submit(1, size=10)
+    over.result(60)
+    rig.batch.place.capacity.clear()
+    waits = grow.submit(1, size=10)
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "secret").write_bytes((first.settings.home / "secret").read_bytes())
+    nbbatch.configure(home=str(other))
+    said = tidied([], "nbbatch clean")
+    rig.batch.place.capacity.set()
+
+    assert current_session() is not first
+    assert "removed: 1 job," in said
+    assert "1 that have not ended" in said
+    assert len(waits.result(60)) == 10
+
+
 def test_many_objects(rig: aws_rig.Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """More than a delete takes at once."""
     monkeypatch.setattr(store_module, "_DELETE", 4)

@@ -12,7 +12,8 @@ from nbbatch.cleaning.references import header, referred
 from nbbatch.cleaning.report import Report
 from nbbatch.cleaning.survey import Objects, Survey, Thing, jobs_since, survey
 from nbbatch.config import Settings
-from nbbatch.futures.records.registry import Record, Registry
+from nbbatch.futures.records.registry import Registry
+from nbbatch.futures.records.shared import Shared
 from nbbatch.libraries.ledger import Ledger
 from nbbatch.wire import keys, layers
 from nbbatch.wire.store import RELIABLE
@@ -34,6 +35,8 @@ class Cleaner:
     ----------
     key
         Returns the key that a job's objects are sealed with.
+    shared
+        The records of the user's other machines.
     older
         Seconds since a job ended, or a result was kept, from which on it is old.
     """
@@ -43,6 +46,7 @@ class Cleaner:
         settings: Settings,
         backend: Backend,
         key: Callable[[str], bytes],
+        shared: Shared,
         older: float,
     ) -> None:
         self._settings = settings
@@ -52,6 +56,7 @@ class Cleaner:
         self._older = older
         self._now = time.time()
         self._registry = Registry(settings.home / "jobs")
+        self._shared = shared
 
     def forget_results(self, *, dry: bool = False) -> Report:
         """Take away every result that was kept for later jobs, old or not."""
@@ -63,9 +68,12 @@ class Cleaner:
         """Take away what is old."""
         report = Report(self._store.url, dry)
         found = survey(self._store)
+        # Those of this user's other machines, too.
+        self._shared.fetch()
         records = {r.id: r for r in self._registry if r.place == self._store.url}
+        ends = Ends(self._backend, self._registry, records, self._key)
         cached = [thing for thing in found.cached if self._is_old(thing.at)]
-        gone = self._over(found, records, set(found.cached) - set(cached), report)
+        gone = self._over(found, ends, set(found.cached) - set(cached), report)
         shared = self._unused(found, gone, set(found.cached) - set(cached))
         self._remove(report, "cached", cached)
         for id_ in gone:
@@ -77,10 +85,16 @@ class Cleaner:
         probes = [thing for thing in found.probes if self._now - thing.at > _PROBE]
         self._remove(report, "probes", probes)
         # A job without objects has nothing more to tell.
-        bare = [r.id for r in records.values() if r.id not in found.jobs and self._is_past(r)]
+        past = [
+            r.id for r in records.values() if r.id in ends.over and self._is_old(r.submitted_at)
+        ]
+        bare = [id_ for id_ in past if id_ not in found.jobs]
         known = {*records, *found.jobs}
         left = here.Here(self._settings.home, self._backend, self._now - self._older, known)
-        report.add("here", *left.remove([*gone, *bare], self._registry, dry=dry))
+        report.add("here", *left.remove([*gone, *bare], dry=dry))
+        for id_ in [] if dry else [*gone, *bare]:
+            self._shared.remove(id_)
+            self._registry.remove(id_)
         return report
 
     def _forget_libraries(self, *, dry: bool) -> None:
@@ -91,9 +105,6 @@ class Cleaner:
     def _is_old(self, at: float) -> bool:
         return self._now - at > self._older
 
-    def _is_past(self, record: Record) -> bool:
-        return bool(record.outcome) and self._is_old(record.submitted_at)
-
     def _remove(
         self, report: Report, kind: str, things: Iterable[Thing], count: int | None = None
     ) -> None:
@@ -102,11 +113,8 @@ class Cleaner:
         if not report.dry and things:
             self._store.delete(thing.key for thing in things)
 
-    def _over(
-        self, found: Survey, records: dict[str, Record], cached: set[Thing], report: Report
-    ) -> list[str]:
+    def _over(self, found: Survey, ends: Ends, cached: set[Thing], report: Report) -> list[str]:
         """Return the jobs that may go: old, over, ours, and needed by none that stays."""
-        ends = Ends(self._backend, self._registry, records, self._key)
         why: dict[str, str] = {}
         for id_, objects in found.jobs.items():
             old = self._is_old(objects.changed_at)
@@ -114,7 +122,7 @@ class Cleaner:
         # What is young may wait for what is old, too.
         waiting = [id_ for id_, reason in why.items() if reason]
         needed = self._needs(found, waiting, ends.over) | self._kept_by(cached)
-        needed |= {i for r in records.values() if r.id not in ends.over for i in _wanted_by(r)}
+        needed |= set(ends.wanted())
         for id_, reason in why.items():
             if not reason and id_ in needed:
                 why[id_] = _NEEDED
@@ -151,8 +159,3 @@ class Cleaner:
 
 def _until(last: float, objects: Iterable[Objects]) -> list[Thing]:
     return [thing for each in objects for thing in each.things if thing.at <= last]
-
-
-def _wanted_by(record: Record) -> list[str]:
-    """Return the jobs that a record says its job needs."""
-    return [*record.depends_on, *([record.retries] if record.retries else [])]

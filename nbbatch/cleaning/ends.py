@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from nbbatch.backends.base import Backend
 from nbbatch.cleaning.references import header
@@ -53,12 +53,15 @@ class Ends:
         self._registry = registry
         self._records = records
         self._key = key
+        self._live: set[str] = set()
         self.over = self._asked()
 
     def why_not(self, id_: str, objects: Objects) -> str:
         """Return why a job is to stay, however old it is; ``""`` where it is over."""
-        if id_ in self._records:
-            return "" if id_ in self.over else LIVE
+        if id_ in self.over:
+            return ""
+        if id_ in self._records and not self._records[id_].away:
+            return LIVE
         inputs = objects.under(keys.input_(id_))
         if not inputs:
             # It is written before the job is started, and after all else that is sent.
@@ -66,9 +69,16 @@ class Ends:
         if not self._is_mine(id_, inputs[0]):
             return OTHERS
         if not self._has_ended(id_, objects):
-            return UNTOLD
+            return LIVE if id_ in self._live else UNTOLD
         self.over.add(id_)
         return ""
+
+    def wanted(self) -> Iterator[str]:
+        """Yield the jobs that those of this machine need which are not over, as they were told."""
+        for id_, record in self._records.items():
+            if id_ not in self.over:
+                yield from record.depends_on
+                yield record.retries
 
     def _asked(self) -> set[str]:
         """Return the jobs of this machine that are over; the backend is asked about the others."""
@@ -84,9 +94,12 @@ class Ends:
             statuses.update(self._backend.runner.describe(ids[start : start + _ASKED]))
         for record in left:
             status = statuses.get(record.batch_job_id)
-            old = time.time() - record.submitted_at > _UNKNOWN
+            # Another machine's backend may be one that this one does not see.
+            old = not record.away and time.time() - record.submitted_at > _UNKNOWN
             if status.state.final if status is not None else old:
                 over.add(record.id)
+            elif status is not None:
+                self._live.add(record.id)
         return over
 
     def _is_mine(self, id_: str, thing: Thing) -> bool:

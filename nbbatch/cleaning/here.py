@@ -1,4 +1,4 @@
-"""What lies on this machine alone: records of jobs, local jobs' folders, unpacked files."""
+"""What lies on this machine alone: local jobs' folders, unpacked files."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 
 from nbbatch.backends.base import Backend
 from nbbatch.cleaning.survey import Thing
-from nbbatch.futures.records.registry import Registry
 from nbbatch.worker.boot.bundle import bundle
 
 #: Folders of jobs that the local backend runs; of workers and libraries, unpacked for them.
@@ -34,20 +33,15 @@ class Here:
         self._before = before
         self._known = known
 
-    def remove(
-        self, gone: Iterable[str], registry: Registry, *, dry: bool
-    ) -> tuple[int, list[Thing]]:
+    def remove(self, gone: Iterable[str], *, dry: bool) -> tuple[int, list[Thing]]:
         """Take away what is left of jobs that are gone, and what is old; return what it was."""
         found = [*self._of_jobs(set(gone)), *self._unpacked(), *self._unfinished()]
-        records = [] if dry else list(gone)
         things = [Thing(str(path), _size(path), 0.0) for path in found]
         for path in [] if dry else found:
             if path.is_dir():
                 shutil.rmtree(path, ignore_errors=True)
             else:
                 path.unlink(missing_ok=True)
-        for id_ in records:
-            registry.remove(id_)
         return len(things), things
 
     def _of_jobs(self, gone: set[str]) -> Iterator[Path]:

@@ -63,7 +63,7 @@ class Session:
         self._prices = {} if self.backend.name == "local" else settings.prices
         self._secret = secret_of(settings)
         self._registry = Registry(settings.home / "jobs")
-        self._shared = Shared(self.backend, self._secret, self._registry)
+        self.shared = Shared(self.backend, self._secret, self._registry)
         self._watcher = Watcher(self.backend)
         self.supply = Supply(settings.home, self.backend, self._secret)
         self._reuse = Reuse(self.backend, self._secret, self.supply)
@@ -106,7 +106,7 @@ class Session:
             self._send_worker()
             say = work.say and work.say.about(first_facts(record, self.backend.name, self._prices))
             libraries = {} if work.source else self.supply.sent(work.captured, options, say)
-            with self._shared.publishing(record):
+            with self.shared.publishing(record):
                 sender.write(work, options, libraries)
             # Where nobody can tell whether it was started, whoever follows the job finds out.
             with contextlib.suppress(UncertainError):
@@ -177,7 +177,7 @@ class Session:
         if elsewhere:
             # Those that are known here are listed all the same.
             with contextlib.suppress(BackendError):
-                self._shared.fetch()
+                self.shared.fetch()
         return (record for record in self._registry if record.place == place)
 
     def facts(self, records: Sequence[Record]) -> list[JobFacts]:
@@ -212,7 +212,7 @@ class Session:
         if record is None:
             # Who may not list the bucket has the jobs of this machine.
             with contextlib.suppress(AccessDeniedError):
-                self._shared.fetch(wanted)
+                self.shared.fetch(wanted)
             record = self._registry.find(wanted, place)
         if record is not None:
             return record
@@ -254,7 +254,7 @@ class Session:
             if record.batch_job_id:
                 self.backend.runner.stop([record.batch_job_id], "nbbatch: interrupted")
             sender.undo()
-            self._shared.remove(record.id)
+            self.shared.remove(record.id)
 
     def _job(self, record: Record, key: bytes, observer: Observer | None) -> Job[Any]:
         job = self._made(record, key, observer)
