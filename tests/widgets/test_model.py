@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from nbbatch.facts import NodeFacts, State
 from nbbatch.widgets.model import card_model, duration, size
 from nbbatch.widgets.model.meters import Meter
+from nbbatch.widgets.static import render_text
 from tests.widgets.jobs import START, ended, running, waiting
 
 
@@ -154,3 +156,16 @@ def test_texts_are_one_line_clean_and_bounded() -> None:
     assert len(model.message) == 1000
     assert model.url == ""
     assert json.dumps(model.as_json())
+
+
+def test_a_result_from_the_cache() -> None:
+    """It says in a word that nothing was run, in a line what was; and it costs nothing again."""
+    prices = {"vcpu": 1.0, "memory": 1.0, "currency": "USD"}
+    facts = replace(ended(), cached=True, message="computed on Monday", prices=prices)
+    model = card_model(facts, facts.submitted_at + 60)
+
+    assert (model.word, model.tone) == ("From the cache", "ok")
+    assert model.steps[-1].word == "From the cache"
+    assert model.message == "computed on Monday"
+    assert model.cost == ""
+    assert "From the cache" in render_text(facts, facts.submitted_at + 60)

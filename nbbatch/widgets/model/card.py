@@ -128,7 +128,8 @@ def card_model(facts: JobFacts, now: float) -> CardModel:
         log_url=_link(facts.log_url),
         details=details(facts.given),
         earlier=steps_before(facts),
-        cost=cost_text(facts, now if until is None else until),
+        # It was paid for when it was computed.
+        cost="" if facts.cached else cost_text(facts, now if until is None else until),
         advice=advice(facts),
         bars=(*children_bar(facts), *bars(facts.progress, over=_is_over(facts, until))),
         more_bars=more_bars(facts.progress),
