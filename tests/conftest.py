@@ -22,6 +22,25 @@ _REQUIRED = {f"NBBATCH_REQUIRE_{what}" for what in ("BROWSER", "CONTAINERS", "CP
 _KEPT = {"NBBATCH_TEST_ARTIFACTS", "NBBATCH_TEST_CPYTHON", *_REQUIRED}
 
 
+#: The folders of tests in which files take long. They are begun first, and by themselves: what is
+#: begun last keeps one process busy while the others have nothing left to do.
+_FIRST = ("worker", "integration", "executor", "chaos", "backends", "setup", "libraries")
+#: Those of many tests that take no time.
+_LAST = ("options", "wire", "widgets", "magics")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put files that take long before the others; within a file the order stays."""
+
+    def place(item: pytest.Item) -> int:
+        folder = item.path.parent.name
+        if folder in _FIRST:
+            return _FIRST.index(folder)
+        return len(_FIRST) + (folder in _LAST or item.path.stem == "test_architecture")
+
+    items.sort(key=place)
+
+
 @pytest.fixture(autouse=True)
 def clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Hide the developer's own settings and credentials; forget the test's own afterwards."""

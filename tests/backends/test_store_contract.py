@@ -90,9 +90,11 @@ def test_deleting(store):
     assert store.get("jobs/a/0") is None
 
 
-def test_more_keys_than_one_page(store):
-    """Listing and deleting go beyond the 1,000 objects of one S3 call."""
-    wanted = [f"many/{number:04d}" for number in range(1005)]
+def test_more_keys_than_one_page(store, monkeypatch):
+    """Listing and deleting go beyond what one call of S3 takes: here not 1,000 objects, but 10."""
+    monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "10")
+    monkeypatch.setattr("nbbatch.backends.aws.store._DELETE", 10)
+    wanted = [f"many/{number:04d}" for number in range(25)]
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(lambda key: store.put(key, [b""]), wanted))
     assert [key for key, _, _ in store.list("many/")] == wanted
@@ -142,7 +144,7 @@ def test_one_process_wins_the_claim(rig):
 
 LARGE = """
 import resource
-size = 300 << 20
+size = 150 << 20
 data = bytearray(size)
 data[:8] = b"<begins>"
 data[-6:] = b"<ends>"
@@ -164,7 +166,7 @@ print((peak() - before) >> 20)
 
 
 def test_large_objects_are_not_copied(rig):
-    """300 MiB go in and out, and the process never holds a second copy of them."""
+    """150 MiB go in and out, and the process never holds a second copy of them."""
     answer, _ = rig.elsewhere(LARGE).communicate()
     assert int(answer) < 110
 

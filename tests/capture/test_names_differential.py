@@ -226,7 +226,7 @@ def _looked_up(code: CodeType, numbers: list[int]) -> set[str]:
     return namespace.seen
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(programs, luck)
 def test_whatever_is_looked_up_is_read(source: str, numbers: list[int]) -> None:
     """No run looks up a name from around the cell that the analysis has not found."""

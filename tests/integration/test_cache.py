@@ -276,7 +276,7 @@ def entry() -> tuple[str, bytes]:
     return key, found
 
 
-@pytest.mark.parametrize("place", [3, 20, 100, -1])
+@pytest.mark.parametrize("place", [20, -1])
 def test_an_altered_result_is_not_taken(session: Session, place: int) -> None:
     """It is refused with a warning, the job is run, and its result is kept."""
     first = one()(1)
