@@ -202,3 +202,14 @@ def test_cancel_ends_all_sheets(small_sheets):
     with pytest.raises(errors.JobCancelledError):
         job.result(60)
     assert small_sheets.batch.count()["terminatejob"] == 3
+
+
+def test_how_long_an_array_has_run(account):
+    """Known of all children once prices ask for it, and kept with the job's end."""
+    nbbatch.configure(prices={"vcpu": 3600.0})
+    job = batch(lambda x: x).map(range(3))
+    assert job.wait(120)
+    children = job.facts.children
+    assert children.ran is not None
+    assert children.live == 0
+    assert nbbatch.jobs()[0].children == children

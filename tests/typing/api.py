@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nbbatch import (
     AWSBatchConfig,
     Job,
     batch,
     catch,
+    gather,
     parallel,
     progress,
     resources,
@@ -38,6 +39,12 @@ assert_type(mapped[0], float)
 assert_type(mapped[:1], list[float])
 for each in mapped:
     assert_type(each, float)
+for index, value in mapped.as_completed(return_exceptions=True):
+    assert_type((index, value), tuple[int, float])
+assert_type(mapped.retry_failed(memory=16000), ArrayJob[float])
+assert_type(fit.starmap([(1,), (2,)], chunksize="auto"), ArrayJob[float])
+fit.map([1], chunksize="few")  # type: ignore[call-overload]
+assert_type(gather(mapped, fit.submit(3), timeout=60), list[Any])
 assert_type(fit.submit(3).result(60), float)
 assert_type(fit.local(3), float)
 assert_type(fit.options(cpu=2)(3), float)

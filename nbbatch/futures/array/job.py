@@ -196,8 +196,10 @@ class ArrayJob(Job[list[R]]):
         """Return what the items raised that have failed so far, by index; fetches each of them."""
         before, own = self.before, self._own
         # Of one that was attached just now, even what is long over has to be looked at first.
-        while not (self._array.looked.wait(_STEP) or self.done()):
+        if not self._array.looked.is_set():
             self._watcher.hurry()
+        while not (self._array.looked.wait(_STEP) or self.done()):
+            pass
         found = {} if before is None or own is None else before.errors()
         found = {index: error for index, error in found.items() if own and index not in own}
         for child in self._array.roster.failed():
