@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -15,15 +16,13 @@ from nbbatch.futures.array.chunks import chunked
 from nbbatch.futures.records.registry import Record
 from nbbatch.options import Options, option_named, restored
 from nbbatch.sending import Packing, Sender, Work
-from nbbatch.wire import graph, items, keys, parts, spec
+from nbbatch.wire import graph, items, keys, parts, spec, upstream
 from nbbatch.wire.envelope import Envelope, unseal
 from nbbatch.wire.graph import Graph
 from nbbatch.wire.spec import JobSpec
+from nbbatch.wire.upstream import Promised, Reference
 
 __all__ = ["Sent", "points", "retried", "with_changes"]
-
-#: Nothing is captured: what was sent is sent again.
-_NOTHING = Captured(Graph(memoryview(b""), [], []))
 
 
 def with_changes(record: Record, merged: Options, changes: Mapping[str, object]) -> Options:
@@ -34,11 +33,53 @@ def with_changes(record: Record, merged: Options, changes: Mapping[str, object])
 
 
 class Sent(NamedTuple):
-    """A job whose objects are still in the store."""
+    """A job whose objects are still in the store; `find` returns those whose results it reads."""
 
     store: ClientStore
     record: Record
     key: bytes
+    find: Callable[[str], Any]
+
+
+class _Result(Promised):
+    """Stands for a result that an item refers to: it does not pass through here this time either.
+
+    Parameters
+    ----------
+    reference
+        What it stands for.
+    """
+
+    def __init__(self, reference: Reference) -> None:
+        self._reference = reference
+
+    def promised(self) -> Reference:
+        """Return what it stands for."""
+        return self._reference
+
+
+class _References:
+    """Keeps references what they are while items are read here."""
+
+    def __init__(self, find: Callable[[str], Any]) -> None:
+        self._find = find
+
+    def value(self, job: str, name: str | None, *fallback: Any) -> Any:
+        """Return what stands for a job's result, or for one of its variables."""
+        return _Result(Reference(self._find(job), name, fallback))
+
+    def future(self, job: str) -> Any:
+        """Return the job."""
+        return self._find(job)
+
+    @contextlib.contextmanager
+    def kept(self) -> Iterator[None]:
+        """Read what refers to other jobs."""
+        before, upstream.reader = upstream.reader, self
+        try:
+            yield
+        finally:
+            upstream.reader = before
 
 
 def retried(
@@ -59,7 +100,10 @@ def retried(
             packing.add(found)
         packed = packing.finish()
     described = JobSpec.from_meta(source.meta)
-    return Work(described, _NOTHING, job.record.notebook, items=packed, source=source)
+    # What is sent again names them still; the job must be told of them with a key of its own.
+    read = {each[0]: job.find(each[0]) for each in described.upstreams}
+    captured = Captured(Graph(memoryview(b""), [], [], upstreams=read))
+    return Work(described, captured, job.record.notebook, items=packed, source=source)
 
 
 def points(job: Sent) -> list[Mapping[str, Any]]:
@@ -92,12 +136,14 @@ def _arguments(job: Sent, chosen: Sequence[int]) -> Iterator[Any]:
 
 
 def _of_child(job: Sent, child: int) -> dict[int, Any]:
-    store, record, key = job
+    store, record, key, _ = job
     envelope = items.read(store, key, record.id, child)
     stream, *buffers = (parts.read(store, envelope, i) for i in range(len(envelope.parts)))
     namespace = vars(sys.modules["__main__"])
     found = {}
-    for each in graph.load(stream, envelope.meta["records"], buffers, namespace):
+    with _References(job.find).kept():
+        loaded = list(graph.load(stream, envelope.meta["records"], buffers, namespace))
+    for each in loaded:
         if each.error is not None:
             raise NotPicklableError(
                 f"item {each.name} of job {record.id} can't be tried again",

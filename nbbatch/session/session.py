@@ -282,7 +282,7 @@ class Session:
             before = partial(self.attach, record.retries) if record.retries else None
             job.can_retry(self._retry, cast("Any", before))
         if isinstance(job, Sweep):
-            job.given = partial(points, Sent(self.backend.store, record, key))
+            job.given = partial(points, Sent(self.backend.store, record, key, self.attach))
         return job
 
     def _retry(
@@ -292,7 +292,7 @@ class Session:
         asked = with_changes(job.record, self.options(options), options)
         first, sender = job.first.record, self.sender(asked)
         at_once = self.backend.runner.at_once(asked)
-        sent = Sent(self.backend.store, first, self.key_of(first.id))
+        sent = Sent(self.backend.store, first, self.key_of(first.id), self.attach)
         work = retried(sent, items, sender, chunksize, at_once)
         work = replace(work, retries=(job.id, ranges(items)))
         return cast("ArrayJob[Any]", self.submit(work, asked))

@@ -231,3 +231,25 @@ def test_keys_of_others_are_covered() -> None:
     assert first.id.encode() in data
     assert first._key not in data
     assert first._key.hex().encode() not in data
+
+
+def test_items_that_refer_to_jobs_are_tried_again(tmp_path: Path) -> None:
+    """What they refer to is read by the new job itself, with what all items share."""
+    fixed = tmp_path / "fixed"
+
+    def some(x: int, shared: int) -> int:
+        import os
+
+        if x > 10 and not os.path.exists(fixed):
+            raise ValueError(x)
+        return x + shared
+
+    jobs = [batch(lambda n=n: n * 10).submit() for n in range(3)]
+    shared = batch(lambda: 1).submit()
+    mapped = batch(some).map(jobs, shared=shared)
+    assert isinstance(mapped.exception(_PATIENCE), ValueError)
+    fixed.touch()
+    again = mapped.retry_failed()
+
+    assert again.result(_PATIENCE) == [1, 11, 21]
+    assert again.children.items == 1
