@@ -18,6 +18,14 @@ from nbbatch.worker.boot.bundle import bundle
 __all__ = ["described", "launch_of"]
 
 
+def with_upstreams(work: Work) -> Work:
+    """Return the work with what the results of others may need, which it reads: their libraries."""
+    others = work.captured.graph.upstreams.values()
+    wants = {m: f"the result of {job.name} may need it" for job in others for m in job.record.wants}
+    whole = replace(work.captured, wants={**wants, **work.captured.wants})
+    return replace(work, captured=whole) if wants else work
+
+
 def described(
     work: Work, options: Options, id_: str, place: str, depends_on: Sequence[str]
 ) -> Record:
@@ -47,6 +55,7 @@ def described(
         directory=os.getcwd(),
         depends_on=depends_on,
         lazy=options.lazy,
+        wants=tuple(work.captured.wants),
     )
     if work.items is None:
         return record

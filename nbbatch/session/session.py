@@ -32,7 +32,7 @@ from nbbatch.futures.watching.waiting import explained
 from nbbatch.futures.watching.watcher import Watcher
 from nbbatch.options import Options, merge_defaults
 from nbbatch.sending import Known, Sender, Work
-from nbbatch.session.launching import described, launch_of
+from nbbatch.session.launching import described, launch_of, with_upstreams
 from nbbatch.session.opening import open_backend, secret_of
 from nbbatch.session.retrying import Sent, points, retried, with_changes
 from nbbatch.supply import Supply
@@ -90,6 +90,7 @@ class Session:
         NbbatchError
             It was not started; nothing of it is left in the store.
         """
+        work = with_upstreams(work)
         cached = self._reuse.name(work, options)
         earlier = self._reuse.find(cached, options)
         if earlier is not None and (job := self._retold(earlier, observer)) is not None:
@@ -146,6 +147,7 @@ class Session:
     def plan(self, work: Work, options: Options) -> list[Call]:
         """Return the requests that `submit` would send, secrets masked; nothing is sent."""
         self.backend.runner.check(options)
+        work = with_upstreams(work)
         launch, record, _ = self._prepare(work, options, keys.new_job_id())
         described = parts.describe(self.backend.store, work.captured.parts())
         store = self.backend.store.url

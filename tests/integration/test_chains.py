@@ -253,3 +253,18 @@ def test_items_that_refer_to_jobs_are_tried_again(tmp_path: Path) -> None:
 
     assert again.result(_PATIENCE) == [1, 11, 21]
     assert again.children.items == 1
+
+
+def test_libraries_of_a_result() -> None:
+    """What made a result may be needed to read it, though the job that does imports nothing."""
+
+    def make() -> Any:
+        import pandas as pd
+
+        return pd.DataFrame({"a": [1, 2]})
+
+    first = batch(make).submit()
+    second = batch(lambda frame: int(frame["a"].sum())).submit(first)
+    assert second.record.wants == ("pandas",)
+
+    assert second.result(_PATIENCE) == 3

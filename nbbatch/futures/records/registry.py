@@ -49,6 +49,8 @@ class Record:
         How many items it is mapped over, and how many of them a child gets.
     retries, retried
         The job of which it tries items again, and which items these are (`array.taken.ranges`).
+    wants
+        The modules that its code and its values import, from which its results may come.
     depends_on
         The jobs that must succeed before it is started, by their own ids.
     queue
@@ -86,6 +88,7 @@ class Record:
     away: bool = False
     cache: str = ""
     lazy: bool = False
+    wants: Sequence[str] = ()
 
     def past(self) -> tuple[Stay, ...]:
         """Return the states of a job that has ended."""
