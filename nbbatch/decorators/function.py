@@ -23,7 +23,7 @@ from typing import (
 
 from nbbatch.decorators import layers
 from nbbatch.decorators.flyte import AWSBatchConfig, unfolded
-from nbbatch.decorators.mapping import Items, mapped, unpacked, zipped
+from nbbatch.decorators.mapping import Items, arrived, mapped, unpacked, zipped
 from nbbatch.errors import OptionError, UsageError, describe_type
 from nbbatch.inside import in_job
 
@@ -96,7 +96,7 @@ class BatchFunction(Generic[P, R]):
             What the function raised; under `@catch` it returns None instead.
         """
         if in_job():
-            return self._function(*args, **kwargs)
+            return self._function(*arrived(args), **arrived(kwargs))
         from nbbatch import calling
 
         run: Any = calling.call
@@ -299,7 +299,7 @@ def _ran(function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
 
     future: Future[Any] = Future()
     try:
-        future.set_result(function(*args, **kwargs))
+        future.set_result(function(*arrived(args), **arrived(kwargs)))
     # As in a process pool: whatever it raises, those who ask for the result get it.
     except Exception as error:
         future.set_exception(error)

@@ -23,7 +23,7 @@ from nbbatch.inside import in_job
 if TYPE_CHECKING:
     from nbbatch.futures import ArrayJob
 
-__all__ = ["Done", "mapped", "unpacked", "zipped"]
+__all__ = ["Done", "arrived", "mapped", "unpacked", "zipped"]
 
 
 def mapped(
@@ -99,6 +99,15 @@ def _check(chunksize: Any) -> None:
         )
 
 
+def arrived(value: Any) -> Any:
+    """Return arguments with results in the place of jobs, as a job of its own would get them."""
+    if isinstance(value, Future):
+        return value.result()
+    if type(value) in (list, tuple):
+        return type(value)(map(arrived, value))
+    return {k: arrived(v) for k, v in value.items()} if type(value) is dict else value
+
+
 class Done(Future):  # type: ignore[type-arg]
     """What `map` returns inside a job, where it has run at once: as `ArrayJob`, without a job."""
 
@@ -110,7 +119,7 @@ class Done(Future):  # type: ignore[type-arg]
         self._errors: Dict[int, BaseException] = {}
         for index, arguments in enumerate(items):
             try:
-                self._values[index] = function(*arguments, **kwargs)
+                self._values[index] = function(*arrived(arguments), **arrived(kwargs))
             # As in a process pool: whatever it raises, those who ask for the result get it.
             except Exception as error:
                 self._errors[index] = error

@@ -268,3 +268,18 @@ def test_libraries_of_a_result() -> None:
     assert second.record.wants == ("pandas",)
 
     assert second.result(_PATIENCE) == 3
+
+
+def test_chains_inside_a_job() -> None:
+    """There functions just run, and are given results in the place of jobs all the same."""
+    double, add = batch(lambda x: 2 * x), batch(lambda x, *, more: x + sum(more))
+    first = batch(lambda: 20).submit()
+
+    def work() -> Any:
+        from concurrent.futures import wait
+
+        done = wait([first]).done
+        inner = add.submit(double.submit(first), more=[double.submit(1)])
+        return inner.result(), double(first), double.map([first]).result(), done == {first}
+
+    assert batch(work).submit().result(_PATIENCE) == (42, 40, [40], True)

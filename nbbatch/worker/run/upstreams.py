@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from types import FunctionType
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
@@ -17,13 +18,17 @@ from nbbatch.worker.run.changes import Originals
 from nbbatch.worker.run.identity import Identity
 
 
-class Arrived:
-    """A job, as another one sees it that was started after it: its result is there."""
+class Arrived(Future):  # type: ignore[type-arg]
+    """A job, as another one sees it that was started after it: a future that is done."""
 
     def __init__(self, results: "Results", about: Upstream) -> None:
+        super().__init__()
         self._results = results
         self.id = about.job
         self.name = about.label
+        # For those who wait; the value is read when it is wanted. One that has failed keeps those
+        # that need it from being started.
+        self.set_result(None)
 
     def __repr__(self) -> str:
         return f"<Job {self.id} {self.name}: ok>"
@@ -34,25 +39,6 @@ class Arrived:
     def result(self, timeout: Optional[float] = None) -> Any:
         """Return the value."""
         return self._results.value(self.id, None)
-
-    def exception(self, timeout: Optional[float] = None) -> None:
-        """Return None: a job that has failed keeps those that need it from being started."""
-
-    def done(self) -> bool:
-        """Return True."""
-        return True
-
-    def running(self) -> bool:
-        """Return False."""
-        return False
-
-    def cancelled(self) -> bool:
-        """Return False."""
-        return False
-
-    def cancel(self) -> bool:
-        """Return False: it has ended."""
-        return False
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self.result())
