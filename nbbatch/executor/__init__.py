@@ -7,6 +7,8 @@
 `member`        one worker, as seen from here: what it was given, what it gave back
 `posting`       the objects that go to workers and come from them
 `starting`      what a worker needs, and its start
+`broken`        why calls can't be made
+`exiting`       the program's end
 `pace`          how many calls go to a worker together
 `joblib`        the same as a backend of joblib's
 ==============  ==================================================================

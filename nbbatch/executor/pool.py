@@ -17,34 +17,21 @@ import itertools
 import logging
 import queue
 import threading
-import weakref
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from nbbatch.errors import (
-    BrokenExecutorError,
-    ImageError,
-    JobCancelledError,
-    JobLostError,
-    NbbatchError,
-    RemoteError,
-)
+from nbbatch.errors import BrokenExecutorError, ImageError, NbbatchError
+from nbbatch.executor.broken import Broken, never_made, stopped, unready, vanished
 from nbbatch.executor.call import Call
+from nbbatch.executor.exiting import EXIT, exiting, finish, forget
 from nbbatch.executor.member import Member, Tell, Took
 from nbbatch.executor.pace import Pace
 from nbbatch.facts import State
-from nbbatch.futures import Job
 from nbbatch.wire.graph import Graph
 
 #: Seconds to wait for workers that were told to end.
 _GRACE = 10.0
-
-#: When no executor takes calls any more.
-_EXIT = "interpreter shutdown"
-
-#: Says why no call can be made; what a job raised is unpickled by whoever asks.
-Broken = Callable[[], BrokenExecutorError]
 
 _log = logging.getLogger(__name__)
 
@@ -124,7 +111,7 @@ class Pool:
                     target=self._run, name="nbbatch-executor", daemon=True
                 )
                 self._thread.start()
-                _live.add(self)
+                finish(self)
         self.tell(_nothing)
 
     def _has_room(self) -> bool:
@@ -136,8 +123,8 @@ class Pool:
         """Refuse a call that can't be made any more; see `add`."""
         if self._broken is not None:
             raise self._broken()
-        if self._closed or _exiting:
-            after = self._closed or _EXIT
+        if self._closed or exiting():
+            after = self._closed or EXIT
             raise RuntimeError(f"cannot schedule new futures after {after}")
 
     def close(self, after: str = "shutdown", *, cancel: bool = False) -> None:
@@ -175,7 +162,7 @@ class Pool:
         # A fault of ours, or an interpreter that is ending: nobody must wait for ever.
         except BaseException as error:
             _log.exception("an executor has come to an end")
-            self._break(functools.partial(_stopped, error))
+            self._break(functools.partial(stopped, error))
 
     def _over(self) -> bool:
         with self._lock:
@@ -197,7 +184,7 @@ class Pool:
                 if self._in_hand and not (member or self._start()).give(self._in_hand):
                     self._put_back(self._in_hand)
             except NbbatchError as error:
-                self._break(functools.partial(_stopped, error))
+                self._break(functools.partial(stopped, error))
             self._in_hand = []
 
     def _free(self) -> Member | None:
@@ -292,10 +279,10 @@ class Pool:
         if member.job.facts.outcome == "error" or isinstance(lost, ImageError):
             # Its initializer raised, or it could not even begin: nor could the next one.
             self._put_back(begun)
-            self._break(functools.partial(_unready, member.job))
+            self._break(functools.partial(unready, member.job))
             return
         for call in begun:
-            call.fail(lost or _vanished(member.job))
+            call.fail(lost or vanished(member.job))
 
     def _break(self, broken: Broken) -> None:
         """Take it that no call can be made any more; `broken` says why, to whoever asks."""
@@ -322,7 +309,7 @@ class Pool:
                 member.job.cancel()
         for call in calls:
             if call.running() or call.set_running_or_notify_cancel():
-                call.fail(_never_made())
+                call.fail(never_made())
 
     def _leave(self) -> None:
         """End the workers; those that have never begun need not begin."""
@@ -333,71 +320,8 @@ class Pool:
                     member.job.cancel()
         for member in self._members:
             member.job.wait(_GRACE)
-        _live.discard(self)
+        forget(self)
 
 
 def _nothing() -> None:
     """Have the pool's thread look again."""
-
-
-def _stopped(error: BaseException) -> BrokenExecutorError:
-    broken = BrokenExecutorError(
-        "the executor can start no worker",
-        f"{type(error).__name__}: {getattr(error, 'what', error)}",
-        getattr(error, "hint", ""),
-    )
-    broken.__cause__ = error
-    return broken
-
-
-def _unready(job: Job[Any]) -> BrokenExecutorError:
-    """Say why a worker did not get ready."""
-    try:
-        error = job.exception()
-    # It was cancelled.
-    except NbbatchError as cancelled:
-        error = cancelled
-    if isinstance(error, NbbatchError) and not isinstance(error, RemoteError):
-        return _stopped(error)
-    broken = BrokenExecutorError(
-        f"the executor's initializer failed in job {job.id}",
-        job.facts.message,
-        f"%batch logs {job.id} shows more; begin a new executor",
-    )
-    broken.__cause__ = error
-    return broken
-
-
-def _vanished(job: Job[Any]) -> JobLostError:
-    return JobLostError(
-        f"job {job.id} ended without having made the call",
-        "its worker was ended by something else",
-        f"%batch logs {job.id} shows more",
-    )
-
-
-def _never_made() -> JobCancelledError:
-    return JobCancelledError(
-        "the call was not made", "its executor was terminated", "make it again in another one"
-    )
-
-
-# ---------------------------------------------------------------------------- the program's end
-
-_live: weakref.WeakSet[Pool] = weakref.WeakSet()
-_exiting = False
-
-
-def _exit() -> None:
-    """Have all calls made that were taken, as the executors of `concurrent.futures` do."""
-    global _exiting
-    _exiting = True
-    pools = list(_live)
-    for pool in pools:
-        pool.close(_EXIT)
-    for pool in pools:
-        pool.join()
-
-
-# As they do: before Python waits for threads, and lets nobody start another one.
-threading._register_atexit(_exit)  # type: ignore[attr-defined]
