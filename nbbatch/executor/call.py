@@ -28,7 +28,7 @@ class Call(Future, Generic[R]):  # type: ignore[type-arg]
 
     def __init__(self, graph: Graph | None) -> None:
         super().__init__()
-        #: The function and its arguments, until they are sent.
+        #: The function and its arguments, until it is done: another worker may have to be given it.
         self.graph: Graph | None = graph
         self.job: Job[Any] | None = None
         self._source: Source | None = None
@@ -47,7 +47,7 @@ class Call(Future, Generic[R]):  # type: ignore[type-arg]
 
     def come(self, source: Source, *, well: bool) -> None:
         """Be done: `source` gives the value, or what was raised."""
-        self._source = source
+        self._source, self.graph = source, None
         if well:
             self.set_result(None)
         else:

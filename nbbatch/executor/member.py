@@ -87,8 +87,7 @@ class Member:
             return False
         self._told |= new
         for call in given:
-            # From now on they are in the store; the arguments need not be held here.
-            call.graph, call.job = None, self.job
+            call.job = self.job
         self._bundles[self._number] = _Bundle(list(given))
         self.job.listen(eager=True)
         self._number += 1

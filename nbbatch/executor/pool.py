@@ -295,7 +295,6 @@ class Pool:
                 member.job.cancel()
         for call in calls:
             if call.running() or call.set_running_or_notify_cancel():
-                call.graph = None
                 call.come(lambda: (None, broken()), well=False)
 
     def _stop(self) -> None:
