@@ -200,7 +200,9 @@ def test_a_worker_that_dies(one: BatchExecutor, tmp_path: Path) -> None:
     assert first.result(60) == 8
     dead = one.submit(wait_and_die, tmp_path / "go")
     eventually(lambda: dead.job is not None)
-    # So short are calls so far that the worker is given the next ones while it is busy.
+    for _ in range(50):
+        # So short were calls so far that the worker is given the next ones while it is busy.
+        one._pool.pace.learn(0.0001)
     others = [one.submit(pow, 2, n) for n in range(3)]
     eventually(lambda: others[0].job is not None)
     (tmp_path / "go").touch()
