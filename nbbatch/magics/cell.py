@@ -214,7 +214,7 @@ def _planned(session: Session, work: Work, options: Options) -> str:
     inputs = ", ".join(work.captured.inputs) or "none"
     lines = [f"variables that would travel: {inputs}"]
     lines += [_call(call) for call in plan]
-    if work.captured.wants:
+    if work.captured.wants or options.conda or options.python:
         lines.append(session.supply.described(work.captured, options))
     return "\n".join([*lines, "nothing was sent"])
 

@@ -11,8 +11,8 @@ import pytest
 
 from nbbatch.backends.base import Target
 from nbbatch.errors import ImageError, LibraryError, OptionError
+from nbbatch.libraries.prefixes import Ask, refusal
 from nbbatch.session import current_session
-from nbbatch.supply import _check_python
 from nbbatch.wire.layers import Libraries
 from nbbatch.worker.run.libraries import _unfit
 from nbbatch.worker.run.sharing import Shelf
@@ -162,12 +162,12 @@ def test_what_is_no_requirement(notebook: Notebook, bare: str) -> None:
 
 def test_bytecode_for_a_known_image() -> None:
     """It is refused before anything is sent, and the image to use is named."""
-    _check_python(Target("mine", HERE, "x86_64", "glibc 2.36", known=True))
-    with pytest.raises(ImageError) as caught:
-        _check_python(Target("mine", "3.9", "x86_64", "glibc 2.36", known=True))
+    target = Target("mine", "3.9", "x86_64", "glibc 2.36", known=True)
+    found = refusal(Ask(bytecode=True), target)
 
-    assert "bytecode of the kernel's Python" in caught.value.cause
-    assert f"--image python:{HERE}" in caught.value.hint
+    assert isinstance(found, ImageError)
+    assert "bytecode of the kernel's Python" in found.cause
+    assert f"--image python:{HERE}" in found.hint
 
 
 HAS = {
