@@ -8,6 +8,7 @@ import os
 import tempfile
 import unittest
 from collections.abc import Iterator
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,12 @@ LEFT_OUT = {
         "the same: results are unpickled by whoever asks for them"
     ),
 }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def tracker() -> None:
+    """Start what multiprocessing keeps for as long as this process lives: it is no test's own."""
+    resource_tracker.ensure_running()
 
 
 class Over(cpython.Mixin):
