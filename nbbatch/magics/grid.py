@@ -79,32 +79,43 @@ def points(axes: Sequence[Axis], namespace: Mapping[str, Any]) -> list[dict[str,
     LimitError
         There are too many points.
     """
-    values = [_values(axis, namespace) for axis in axes]
+    values: list[list[list[tuple[str, Any]]]] = []
     size = 1
-    for each in values:
-        size *= len(each)
-    if size > MOST:
-        raise LimitError(
-            "the sweep is too large", f"it would have {size:,} points", f"{MOST:,} at most"
-        )
+    for axis in axes:
+        found = _values(axis, namespace)
+        size *= len(found)
+        if size > MOST:
+            raise LimitError(
+                "the sweep is too large",
+                f"it would have {size:,} points or more, and may have {MOST:,}",
+                "fewer values; or f.map(..., chunksize=1000), where a point takes no time",
+            )
+        values.append(_named(axis, found))
     return [dict(itertools.chain(*point)) for point in itertools.product(*values)]
 
 
-def _values(axis: Axis, namespace: Mapping[str, Any]) -> list[list[tuple[str, Any]]]:
-    names, text = axis
-    said = f"--for {','.join(names)}={text}"
+def _values(axis: Axis, namespace: Mapping[str, Any]) -> list[Any]:
+    text = axis[1]
     try:
         # What the person has written, in their own notebook.
-        found = list(itertools.islice(iter(eval(text, dict(namespace))), MOST + 1))
+        return list(itertools.islice(iter(eval(text, dict(namespace))), MOST + 1))
     except Exception as error:
         raise OptionError(
-            f"{said} can't be used", f"{type(error).__name__}: {error}", _EXAMPLE
+            f"{_said(axis)} can't be used", f"{type(error).__name__}: {error}", _EXAMPLE
         ) from error
+
+
+def _named(axis: Axis, found: list[Any]) -> list[list[tuple[str, Any]]]:
+    names = axis[0]
     if len(names) == 1:
         return [[(names[0], value)] for value in found]
     try:
         return [list(zip(names, value, strict=True)) for value in found]
     except (TypeError, ValueError) as error:
         raise OptionError(
-            f"{said} can't be used", f"each value must be {len(names)}: {error}", _EXAMPLE
+            f"{_said(axis)} can't be used", f"each value must be {len(names)}: {error}", _EXAMPLE
         ) from error
+
+
+def _said(axis: Axis) -> str:
+    return f"--for {','.join(axis[0])}={axis[1]}"

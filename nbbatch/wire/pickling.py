@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import opcode
+import sys
 import types
-from typing import Any, Dict, Iterator, Optional, Set, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Iterator, Optional, Set, Tuple
 
 import cloudpickle
 
-from nbbatch.wire import spec, tensors, upstream
+from nbbatch.wire import spec, tensors
+
+if TYPE_CHECKING:
+    from nbbatch.wire.upstream import Reference
 
 _IMPORT = opcode.opmap["IMPORT_NAME"]
 
@@ -43,6 +47,9 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc, unused-ignore]
         self.types: Set[str] = set()
         self.record = self.role = ""
         self.upstreams: Dict[str, Any] = {}
+        # Where nobody has loaded it, there is no object of it: a trivial job does not pay for it.
+        upstream = sys.modules.get("nbbatch.wire.upstream")
+        self._promised: Optional[type] = getattr(upstream, "Promised", None)
         self.files: Set[str] = set()
         self.bytecode = False
         if namespace is not None:
@@ -53,7 +60,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc, unused-ignore]
         if reduced is not None:
             return reduced
         # Not `isinstance`: a proxy may do anything to tell whose instance it pretends to be.
-        if issubclass(type(obj), upstream.Promised):
+        if self._promised is not None and issubclass(type(obj), self._promised):
             return self._refer(obj.promised())
         reduced = super().reducer_override(obj)
         if isinstance(obj, types.ModuleType):
@@ -62,8 +69,10 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc, unused-ignore]
             self._note_module(obj)
         return reduced
 
-    def _refer(self, found: upstream.Reference) -> Tuple[Any, ...]:
+    def _refer(self, found: "Reference") -> Tuple[Any, ...]:
         """Write a reference to what another job leaves."""
+        from nbbatch.wire import upstream
+
         if found.job is None:
             return upstream.same, found.fallback
         job = found.job.id

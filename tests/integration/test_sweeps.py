@@ -46,9 +46,9 @@ def test_a_grid(notebook: Any) -> None:
 
 def test_values_of_all_sorts(notebook: Any) -> None:
     """Quotes, blanks, names of the notebook's, several names at once, one value, other flags."""
-    notebook.run("import numpy as np\nsizes = [3, 4]")
+    notebook.run("sizes = [3, 4]\ndef counted(): return range(2)")
     line = (
-        "--name mine --for kind=['a b', \"c-- d\"] --for n, m=zip(sizes, np.arange(2)) --as table "
+        "--name mine --for kind=['a b', \"c-- d\"] --for n, m=zip(sizes, counted()) --as table "
         "--for one=(7,) --out size # a comment with --for x=[1]"
     )
     notebook.batch("size = len(kind) * n + m + one; other = 1", line)

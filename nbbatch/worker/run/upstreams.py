@@ -53,6 +53,18 @@ class Arrived(Future):  # type: ignore[type-arg]
         return self.result()[index]
 
 
+def read_from(store: ListingStore, identity: Identity, job: JobSpec, inputs: values.Inputs) -> Any:
+    """Have what other jobs have left read where the values refer to it.
+
+    Returns
+    -------
+    Any
+        What stands for a variable that no job has bound after all.
+    """
+    upstream.reader = Results(store, identity, job, inputs.namespace, inputs.originals)
+    return Unbound
+
+
 class Results(upstream.Reader):
     """What the jobs have left that an input refers to; each is read once, when it is wanted.
 

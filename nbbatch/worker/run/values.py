@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Dict, List, Mapping, NamedTuple, Sequence, Tuple
 
 from nbbatch import errors
-from nbbatch.wire import graph, keys, parts, spec, upstream
+from nbbatch.wire import graph, keys, parts, spec
 from nbbatch.wire.envelope import Envelope, Part
 from nbbatch.wire.graph import Item
 from nbbatch.wire.spec import JobSpec
@@ -131,16 +131,17 @@ def load(
     buffers = [parts.read(store, envelope, index, lent=True) for index in range(1, count)]
     note_originals(store, inputs.originals, envelope.parts[1:count], buffers)
     stream = parts.read(store, envelope, 0)
+    unbound: Any = None
     if job.upstreams:
         # Loaded only where it is needed: a trivial job does not pay for it.
-        from nbbatch.worker.run.upstreams import Results
+        from nbbatch.worker.run.upstreams import read_from
 
-        upstream.reader = Results(store, identity, job, namespace, inputs.originals)
+        unbound = read_from(store, identity, job, inputs)
     for record in graph.load(stream, job.records, buffers, inputs.namespace):
         if record.error is not None:
             raise unreadable(record, job) from record.error
         if record.role == spec.VARIABLE:
-            if record.value is not upstream.Unbound:
+            if unbound is None or record.value is not unbound:
                 inputs.namespace[record.name] = record.value
         else:
             inputs.items[record.role] = record.value
