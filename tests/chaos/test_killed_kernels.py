@@ -48,9 +48,7 @@ def kernels(count: int) -> Iterator[list[Kernel]]:
     """Start kernels with nbbatch, in this process's environment, side by side."""
     with contextlib.ExitStack() as stack:
         started = [_started(stack) for _ in range(count)]
-        for manager, client in started:
-            client.wait_for_ready(timeout=PATIENCE)
-        found = [Kernel(manager, client) for manager, client in started]
+        found = [Kernel(*_ready(stack, *each)) for each in started]
         for each in found:
             # What the first cell of a kernel has to load is no instant worth being killed at.
             each.start("%load_ext nbbatch\n%colors nocolor\n%batch jobs")
@@ -67,6 +65,19 @@ def _started(stack: contextlib.ExitStack) -> tuple[Any, Any]:
     client.start_channels()
     stack.callback(client.stop_channels)
     return manager, client
+
+
+def _ready(stack: contextlib.ExitStack, manager: Any, client: Any) -> tuple[Any, Any]:
+    """Wait for a kernel; start another one where somebody else was faster to take its ports."""
+    while True:
+        try:
+            client.wait_for_ready(timeout=PATIENCE)
+        except RuntimeError:
+            if manager.is_alive():
+                raise
+            manager, client = _started(stack)
+        else:
+            return manager, client
 
 
 def kill(victim: Kernel, cell: str, seconds: float) -> None:
