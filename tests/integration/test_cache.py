@@ -193,6 +193,17 @@ def test_a_cell_that_shows_pictures(notebook: Notebook) -> None:
     ]
 
 
+def test_a_sweep(notebook: Notebook) -> None:
+    """The table of a sweep that was swept before is there at once; another grid is another sweep."""
+    found = []
+    for grid in ("[1, 2]", "[1, 2]", "[1, 3]"):
+        notebook.batch(f"value = (n, {UNIQUE})", f"--cache --for n='{grid}' --as swept")
+        found.append((notebook["swept"].facts.cached, [row["value"] for row in notebook["swept"]]))
+
+    assert [cached for cached, _ in found] == [False, True, False]
+    assert found[0][1] == found[1][1] != found[2][1]
+
+
 def test_a_line_that_turns_it_off(notebook: Notebook) -> None:
     """What the configuration says, the line may take back."""
     nbbatch.configure(backend="local", cache=True)
