@@ -194,7 +194,7 @@ def test_a_cell_that_shows_pictures(notebook: Notebook) -> None:
 
 
 def test_a_sweep(notebook: Notebook) -> None:
-    """The table of a sweep that was swept before is there at once; another grid is another sweep."""
+    """The table of a sweep that was swept before is there at once; another grid is another."""
     found = []
     for grid in ("[1, 2]", "[1, 2]", "[1, 3]"):
         notebook.batch(f"value = (n, {UNIQUE})", f"--cache --for n='{grid}' --as swept")
