@@ -78,9 +78,11 @@ class SheetRunner(BatchRunner):
         """Say why jobs wait; of several sheets, why the first one does that waits."""
         wanted = {id_: _split(id_) for id_ in ids}
         said = super().explain([sheet for sheets in wanted.values() for sheet in sheets])
+        # Of a job that does not wait nothing is said, not even that nothing is known.
         return {
-            id_: next(filter(None, (said.get(sheet, "") for sheet in sheets)), "")
+            id_: next(filter(None, (said.get(sheet) for sheet in sheets)), "")
             for id_, sheets in wanted.items()
+            if said.keys() & sheets
         }
 
     def stop(self, ids: Sequence[str], reason: str) -> None:
