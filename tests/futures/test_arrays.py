@@ -12,7 +12,9 @@ from nbbatch.facts import Children, JobFacts, State, Status
 from nbbatch.futures.array.roster import Roster
 from nbbatch.futures.array.spent import Ran, Spent
 from nbbatch.futures.array.tracker import ArrayTracker
-from nbbatch.wire import keys
+from nbbatch.wire import keys, parts, spec
+from nbbatch.wire.envelope import Stamp
+from nbbatch.wire.spec import Outcome
 
 JOB = "20260131-094500-1f0c2a9b"
 
@@ -95,6 +97,55 @@ def test_ten_thousand_live_children_cost_few_calls(
     assert tracker.facts.children is not None
     assert tracker.facts.children.done == done
     assert tracker.facts.state is State.RUNNING
+
+
+class LateStore(CountingStore):
+    """Has of each child that it was refused, or nothing yet."""
+
+    def __init__(self) -> None:
+        super().__init__(0)
+        self.refusal = Outcome(spec.REFUSED, what="other libraries", renew=spec.IMAGE)
+
+    def write(self, child: int) -> None:
+        """Do as a refused child does: a mark, then the outcome."""
+        name = keys.mark(JOB, 1, child, keys.FAILED)
+        self.names += [name, keys.outcome(JOB, 1, child)]
+
+    def get(self, key: str) -> Any:
+        """Give what a child says."""
+        if key not in self.names:
+            return None
+        stamp = Stamp(b"k", spec.OUTCOME, keys.owner(JOB, keys.part_of(key)))
+        return b"".join(map(bytes, parts.pack(self, stamp, self.refusal.meta(), [], set())))  # type: ignore[arg-type]
+
+
+class LateRunner:
+    """Says of children that they have failed which did so only just now."""
+
+    def __init__(self, store: LateStore) -> None:
+        self.store = store
+
+    def failed(self, id_: str) -> dict[int, Status]:
+        """Let two more fail between the look before and this answer."""
+        self.store.write(0)
+        self.store.write(1)
+        return {n: Status(State.FAILED, "exit code 95", exit_code=95) for n in (0, 1, 2)}
+
+
+def test_children_that_end_between_a_look_and_the_backends_answer() -> None:
+    """What they have left counts, though the backend has told of their exit code already."""
+    store = LateStore()
+    store.write(2)
+    backend: Any = Backend("aws", store, LateRunner(store), None)  # type: ignore[arg-type]
+    children = Children(3, 3, 1, {State.SUBMITTED: 3}, "0" * 3)
+    tracker = ArrayTracker(backend, b"k", JobFacts(JOB, "refused", "aws", children=children))
+    tracker.take_status(Status(State.PENDING, children={State.FAILED: 2, State.RUNNING: 1}))
+    while tracker.read_frames():
+        pass
+    assert not tracker.roster.lost
+    assert set(tracker.roster.ended) == {0, 1, 2}
+    assert tracker.outcome == store.refusal
+    assert all("exit code" not in said for said in tracker.roster.messages.values())
 
 
 def test_names() -> None:

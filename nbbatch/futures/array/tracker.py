@@ -261,6 +261,9 @@ class ArrayTracker(Tracker):
 
     def _ask_about_failures(self) -> None:
         self.told.update(self._backend.runner.failed(self.facts.batch_job_id))
+        if not all(map(self.roster.is_over, self.told)):
+            # Those that ended after the last look have left what says more.
+            self.look()
         self.roster.lose(self.told)
         self._explain()
         self._tell_children()
