@@ -85,7 +85,9 @@ def _claim(store: Store, identity: Identity) -> bool:
 def _superfluous(store: Store, identity: Identity) -> bool:
     """Tell whether the attempt before was the last, though the backend has made another one.
 
-    A job definition that was not made by nbbatch may have rules of its own for that.
+    A job definition that was not made by nbbatch may have rules of its own for that. Where the
+    whole was started anew, whoever did that has decided: what has not succeeded is run, also a
+    child that was only told to end because another one was refused.
     """
     before = identity.attempt - 1
     # Nodes start again together, and each has told how it ended; the main one has decided.
@@ -95,6 +97,8 @@ def _superfluous(store: Store, identity: Identity) -> bool:
         return False
     found = envelope.unseal(data, identity.key, spec.OUTCOME, keys.owner(identity.job, part))
     outcome = Outcome.from_meta(found.meta)
+    if before == identity.before:
+        return outcome.status == spec.OK
     return outcome.final and not outcome.renew
 
 

@@ -24,6 +24,8 @@ class Identity:
         The index of the node by which Batch tells how the job is.
     children
         How many children the array has, of which this is one; 0 where it is none of ours.
+    before
+        How many attempts were made before the first of this job of Batch.
     """
 
     job: str
@@ -34,6 +36,7 @@ class Identity:
     nodes: int = 1
     main: int = 0
     children: int = 0
+    before: int = 0
 
     @property
     def owner(self) -> str:
@@ -47,16 +50,17 @@ def take_identity(environ: MutableMapping[str, str]) -> Identity:
     children = _number(environ, keys.ENV_CHILDREN)
     first = _number(environ, keys.ENV_FIRST_CHILD)
     child = first + _number(environ, keys.ENV_BATCH_ARRAY_INDEX) if children else None
+    before = _number(environ, keys.ENV_BEFORE)
     found = Identity(
         job=environ[keys.ENV_JOB],
-        attempt=int(environ.get(keys.ENV_BEFORE) or 0)
-        + int(environ.get(keys.ENV_BATCH_ATTEMPT) or 1),
+        attempt=before + int(environ.get(keys.ENV_BATCH_ATTEMPT) or 1),
         batch_job_id=environ.get(keys.ENV_BATCH_JOB, ""),
         key=bytes.fromhex(environ.pop(keys.ENV_KEY)),
         part=_number(environ, keys.ENV_BATCH_NODE_INDEX) if nodes > 1 else child,
         nodes=nodes,
         main=_number(environ, keys.ENV_BATCH_MAIN_NODE_INDEX),
         children=children,
+        before=before,
     )
     if environ is os.environ and sys.platform == "linux":
         _cover(keys.ENV_KEY.encode())
