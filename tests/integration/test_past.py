@@ -78,6 +78,24 @@ def test_the_past_of_two_attempts(local_session: Session) -> None:
     assert again.endings == facts.endings
 
 
+def test_what_a_job_was_given_is_there_before_the_backend_is_asked(
+    local_session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the story alone ends a job that is attached, it says no less than the first time."""
+
+    @batch
+    def one() -> int:
+        return 1
+
+    job = one.submit()
+    assert job.result(60) == 1
+    # The watcher reads the story before its next question, and asks none.
+    monkeypatch.setattr(local_session.backend.runner, "describe", lambda ids: {})
+
+    assert job.facts.given
+    assert found_again(job).given == job.facts.given
+
+
 def test_the_past_of_a_job_whose_end_no_kernel_saw(local_session: Session) -> None:
     """The backend and the job's own story tell the same that a kernel had seen."""
     job, _ = twice()

@@ -94,6 +94,11 @@ class Record:
         """Return the states of a job that has ended."""
         return tuple(Stay(State(state), *rest) for state, *rest in self.stays)
 
+    def given(self) -> dict[str, Any]:
+        """Return what a job that has ended was given; empty where nobody has noted it."""
+        found = self.ended.get("given")
+        return dict(found) if isinstance(found, Mapping) else {}
+
 
 def read(values: Any) -> Record | None:
     """Return a record from its fields; None where a newer version has written others."""

@@ -163,6 +163,8 @@ def first_facts(record: Record, backend: str, prices: Mapping[str, Any] | None =
         asked=dict(record.asked),
         submitted_at=record.submitted_at,
         stays=record.past(),
+        # Of one that has ended the backend may not be asked again: its frames end the story sooner.
+        given=record.given(),
         prices=prices or {},
         children=_children(record),
     )
