@@ -143,7 +143,7 @@ def capture_call(
     NotPicklableError
         The function or an argument does not pickle; the message names the part at fault.
     """
-    return completed(graph_of_call(function, args, kwargs), scene)
+    return _captured(_call(function, args, kwargs), vars(sys.modules["__main__"]), scene, ())
 
 
 def graph_of_call(
@@ -156,12 +156,17 @@ def graph_of_call(
     NotPicklableError
         The function or an argument does not pickle; the message names the part at fault.
     """
-    items = [
+    return dumped(_call(function, args, kwargs), vars(sys.modules["__main__"]))
+
+
+def _call(
+    function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> list[Item]:
+    # Functions of other modules keep the globals of those: they may import relatively.
+    return [
         (spec.FUNCTION, getattr(function, "__name__", "function"), function),
         (spec.ARGUMENTS, "arguments", (tuple(args), dict(kwargs))),
     ]
-    # Functions of other modules keep the globals of those: they may import relatively.
-    return dumped(items, vars(sys.modules["__main__"]), ())
 
 
 def capture_session(namespace: Mapping[str, Any], scene: Scene) -> Captured:
