@@ -35,6 +35,12 @@ def later(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def clean(*words: str) -> str:
     """Clean this session's store and machine, once what has ended has done so for good."""
+    ended()
+    return tidied(words, "nbbatch clean")
+
+
+def ended() -> None:
+    """Wait until what has ended has done so for good: its folder stays as long as it does."""
     session = current_session()
     while not all(
         status.state.final
@@ -43,7 +49,6 @@ def clean(*words: str) -> str:
         for status in session.backend.runner.describe([record.batch_job_id]).values()
     ):
         time.sleep(0.01)
-    return tidied(words, "nbbatch clean")
 
 
 def home() -> Path:
@@ -336,6 +341,7 @@ def test_in_a_notebook_and_in_a_terminal(
 ) -> None:
     """`%batch clean` and `nbbatch clean` are one."""
     blob(1)
+    ended()
     capsys.readouterr()
     run_command(None, "clean --dry-run --older-than 30d")
     first = capsys.readouterr().out
