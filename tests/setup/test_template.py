@@ -222,6 +222,7 @@ STORE = {
     "put": {"s3:PutObject", "s3:AbortMultipartUpload"},
     "get": {"s3:GetObject", "s3:ListBucket"},
     "size": {"s3:GetObject", "s3:ListBucket"},
+    "reliable": {"s3:GetObject", "s3:ListBucket"},
     "read_into": {"s3:GetObject"},
     "list": {"s3:ListBucket"},
     "delete": {"s3:DeleteObject"},
