@@ -270,6 +270,7 @@ PER_JOB = {
     "print_exception": False,
     "depends_on": JOB,
     "lazy": True,
+    "cache": True,
     "environment": {"A": "1"},
     "allow_override": True,
     "tmpfs_tempdir": False,
