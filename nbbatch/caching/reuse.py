@@ -42,7 +42,8 @@ class Reuse:
 
     def name(self, work: Work, options: Options) -> str:
         """Name a job's result; ``""`` where it is not to be kept, or can't be told from others."""
-        told = work.items is None or work.items.identity
+        # What an executor's worker computes is the calls that come to it later.
+        told = work.spec.kind != "serve" and (work.items is None or work.items.identity)
         if options.cache is False or work.source is not None or not told:
             return ""
         from nbbatch.caching.identity import identity

@@ -475,3 +475,14 @@ def test_the_pace() -> None:
     for _ in range(50):
         pace.learn(1.0)
     assert (pace.size(1000, 2), pace.depth) == (1, 1)
+
+
+def test_an_executors_worker_is_no_result() -> None:
+    """With `cache` in the configuration each executor has workers that run."""
+    nbbatch.configure(backend="local", cache=True)
+    found = []
+    for number in range(2):
+        with BatchExecutor(max_workers=1) as executor:
+            found.append(executor.submit(pow, 2, number).result(timeout=30))
+
+    assert found == [1, 2]
