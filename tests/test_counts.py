@@ -326,12 +326,13 @@ def test_a_warm_submit_with_libraries(
     for _ in range(3):
         wire.sent.clear()
         job = value.submit()
-        costs.append(wire.calls())
         assert job.result(60) == 7
+        # Its bytecode, made in the background for later jobs, counts as well.
         current_session().supply.settle()
+        costs.append(wire.calls())
         del costs[-1]["GetObject"], costs[-1]["DescribeJobs"]
 
-    assert costs[0]["PutObject"] == 4
+    assert costs[0]["PutObject"] == 5
     assert costs[1] == costs[2] == {"PutObject": 2, "SubmitJob": 1}
 
 
