@@ -150,7 +150,7 @@ class Options:
         "conda-forge",
         "where they come from: conda-forge by default",
         "NBBATCH_CONDA_CHANNELS",
-        "METAFLOW_CONDA_CHANNELS",
+        "CONDA_CHANNELS",
         many=True,
     )
     python: Optional[str] = _library(
