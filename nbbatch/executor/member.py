@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -61,6 +62,8 @@ class Member:
         self._told: set[str] = set()
         self._bundles: dict[int, _Bundle] = {}
         self._number = 0
+        #: Since when it is busy with the calls that are its next; None before it gave any back.
+        self._since: float | None = None
         self.given = 0
         self.last = False
 
@@ -68,6 +71,14 @@ class Member:
     def waiting(self) -> int:
         """How many times it was given calls that it has not worked off."""
         return len(self._bundles)
+
+    def brisk(self, seconds: float) -> bool:
+        """Tell whether it is to be given calls before it has worked off others.
+
+        Not where it has not begun to give any back, or is busy for longer than `seconds`: who
+        knows for how long what it was given would wait, while other workers become free.
+        """
+        return self._since is not None and time.monotonic() - self._since < seconds
 
     def on_facts(self, facts: JobFacts) -> None:
         """Take the facts after a change: the end is told by the job itself."""
@@ -88,6 +99,8 @@ class Member:
         self._told |= new
         for call in given:
             call.job = self.job
+        if not self._bundles and self._since is not None:
+            self._since = time.monotonic()
         self._bundles[self._number] = _Bundle(list(given))
         self.job.listen(eager=True)
         self._number += 1
@@ -125,6 +138,7 @@ class Member:
         bundle.done = upto
         if upto == len(bundle.calls):
             del self._bundles[number]
+            self._since = time.monotonic()
             self.job.listen(eager=bool(self._bundles))
         for index, (well, _) in enumerate(ends):
             # Not held here any more: whoever wants the value holds the call.

@@ -193,8 +193,10 @@ class Pool:
         idle = next((member for member in able if not member.waiting), None)
         if idle is not None or len(able) < self._most:
             return idle
-        least = min(able, key=lambda member: member.waiting)
-        return least if least.waiting < self.pace.depth else None
+        # Calls may go to one that is busy, so that it need not wait for them: not where they might.
+        brisk = [member for member in able if member.brisk(self.pace.worth)]
+        least = min(brisk, key=lambda member: member.waiting, default=None)
+        return least if least and least.waiting < self.pace.depth else None
 
     def _may_start(self) -> bool:
         return len(self._able()) < self._most

@@ -158,10 +158,24 @@ def test_the_first_exception_is_seen(one: BatchExecutor, tmp_path: Path) -> None
     (tmp_path / "go").touch()
 
     assert (done, left) == (set(calls[:2]), {calls[2]})
-    assert [type(call.exception()) for call in as_completed(calls, 60)] == [
-        *(type(call.exception()) for call in calls[:2]),
-        type(None),
-    ]
+    # Those that are done already come in any order.
+    raised = {call: call.exception() for call in as_completed(calls, 60)}
+    assert isinstance(raised.pop(calls[1]), ValueError)
+    assert raised == {calls[0]: None, calls[2]: None}
+
+
+def test_results_do_not_wait_for_a_long_call(one: BatchExecutor, tmp_path: Path) -> None:
+    """Not even for one that was given to the worker together with theirs."""
+    assert [one.submit(pow, 2, 3).result(60) for _ in range(3)] == [8] * 3
+    # The pool's thread can take none before all are there.
+    with one._pool._lock:
+        short = [one.submit(pow, 2, n) for n in range(3)]
+        long = one.submit(until, tmp_path / "go", 1)
+
+    assert [call.result(60) for call in short] == [1, 2, 4]
+    assert not long.done()
+    (tmp_path / "go").touch()
+    assert long.result(60) == 1
 
 
 def test_what_does_not_pickle(one: BatchExecutor) -> None:
@@ -200,9 +214,8 @@ def test_a_worker_that_dies(one: BatchExecutor, tmp_path: Path) -> None:
     assert first.result(60) == 8
     dead = one.submit(wait_and_die, tmp_path / "go")
     eventually(lambda: dead.job is not None)
-    for _ in range(50):
-        # So short were calls so far that the worker is given the next ones while it is busy.
-        one._pool.pace.learn(0.0001)
+    # So short were calls so far that the worker is given the next ones while it is busy.
+    one._pool.pace.worth = 60.0
     others = [one.submit(pow, 2, n) for n in range(3)]
     eventually(lambda: others[0].job is not None)
     (tmp_path / "go").touch()

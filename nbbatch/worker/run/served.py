@@ -16,6 +16,7 @@ from nbbatch.wire.spec import JobSpec
 from nbbatch.wire.store import ListingStore
 from nbbatch.worker.run import cell, failure, signals, values
 from nbbatch.worker.run.identity import Identity
+from nbbatch.worker.run.returning import Returning
 from nbbatch.worker.run.story import INTERVALS
 
 #: Seconds between two looks for the next calls: at first, and in the end.
@@ -54,6 +55,7 @@ class Server:
         self._named = named
         self._scheme = store.url.partition(":")[0]
         self._known: "set[str]" = set()
+        self._returning = Returning(self._send, INTERVALS[self._scheme])
 
     def run(self) -> None:
         """Make ready, then work off calls until there are no more.
@@ -108,13 +110,10 @@ class Server:
             cell.remember_source(name, text)
 
     def _work_off(self, number: int, found: Sequence[Packed], done: int) -> None:
-        ended: List[_Ended] = []
-        last = time.monotonic()
+        self._returning.begin()
         for upto in range(done + 1, len(found) + 1):
-            ended.append(self._call(found[upto - 1]))
-            if time.monotonic() - last >= INTERVALS[self._scheme] or upto == len(found):
-                self._send(number, upto, ended)
-                ended, last = [], time.monotonic()
+            ended = self._call(found[upto - 1])
+            self._returning.add(number, upto, ended, last=upto == len(found))
 
     def _send(self, number: int, upto: int, ended: Sequence[_Ended]) -> None:
         job = self._me.job
