@@ -14,6 +14,8 @@ import nbbatch
 from nbbatch import batch, errors
 from nbbatch.facts import Loss, State
 
+pytestmark = pytest.mark.thorough
+
 
 def test_an_array_of_six(account):
     """Submitted with one call; each child knows its place, and the values come in order."""

@@ -19,6 +19,8 @@ from nbbatch.options import merge
 from nbbatch.wire import keys
 from tests.servers import Answer, serve
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.fixture
 def rig(tmp_path):

@@ -11,6 +11,8 @@ import nbbatch
 from nbbatch import batch, errors
 from nbbatch.session import current_session
 
+pytestmark = pytest.mark.thorough
+
 _PATIENCE = 60.0
 
 

@@ -13,6 +13,8 @@ from nbbatch import batch, current, errors
 from nbbatch.backends.aws.status import main_node, nodes_of, status
 from nbbatch.facts import Loss, State
 
+pytestmark = pytest.mark.thorough
+
 JOB = "0b69eb24-6cf4-4fd5-8de6-4ec8ea2bd7e8"
 CONTAINER = {
     "image": "python:3.12",

@@ -19,6 +19,8 @@ from nbbatch.session import current_session
 from tests.chaos.conftest import Account
 from tests.chaos.proxy import Asked
 
+pytestmark = pytest.mark.thorough
+
 PATIENCE = 60.0
 
 

@@ -22,6 +22,8 @@ from nbbatch.session import current_session
 from tests.chaos.conftest import Account
 from tests.integration.test_awaiting import Kernel
 
+pytestmark = pytest.mark.thorough
+
 #: What a job shows: the smallest of pictures.
 PNG = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJg"

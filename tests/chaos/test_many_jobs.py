@@ -16,6 +16,8 @@ from nbbatch.futures import Job
 from tests.chaos.conftest import Account
 from tests.chaos.proxy import USUAL
 
+pytestmark = pytest.mark.thorough
+
 #: As often as this all credentials are replaced by others.
 RENEW = 25
 

@@ -15,7 +15,7 @@ import nbbatch
 from nbbatch import BatchExecutor
 from nbbatch.session import Session
 
-pytestmark = pytest.mark.usefixtures("local_session")
+pytestmark = [pytest.mark.thorough, pytest.mark.usefixtures("local_session")]
 
 
 @pytest.fixture(autouse=True)

@@ -19,6 +19,8 @@ from nbbatch.session import current_session
 from nbbatch.wire import keys, spec
 from nbbatch.wire.envelope import seal
 
+pytestmark = pytest.mark.thorough
+
 sys.path.insert(0, str(Path(__file__).parents[1] / "backends"))
 
 import aws_rig  # noqa: E402 found beside the backends' own tests

@@ -17,6 +17,8 @@ from nbbatch.session import current_session
 from tests import kernels
 from tests.integration.conftest import attach_last
 
+pytestmark = pytest.mark.thorough
+
 HOLD = """import os, time
 print('begun', flush=True)
 try:

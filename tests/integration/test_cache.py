@@ -22,6 +22,8 @@ from nbbatch.wire import keys
 from tests.integration.conftest import Notebook
 from tests.integration.test_tampering import flipped
 
+pytestmark = pytest.mark.thorough
+
 #: What a job returns that no other returns.
 UNIQUE = "__import__('os').urandom(8).hex()"
 

@@ -12,7 +12,7 @@ from nbbatch.errors import JobCancelledError, JobTimeoutError, OptionError, Proc
 from nbbatch.session import Session, current_session
 from tests.integration.conftest import Notebook
 
-pytestmark = pytest.mark.usefixtures("local_session")
+pytestmark = [pytest.mark.thorough, pytest.mark.usefixtures("local_session")]
 
 problem: Any = "untouched"
 

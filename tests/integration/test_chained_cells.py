@@ -10,6 +10,8 @@ import pytest
 from nbbatch import errors
 from nbbatch.session import current_session
 
+pytestmark = pytest.mark.thorough
+
 _PATIENCE = 60.0
 
 

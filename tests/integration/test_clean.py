@@ -21,6 +21,8 @@ from nbbatch.tidying import tidied
 from nbbatch.wire import keys, layers, spec
 from nbbatch.wire.envelope import Stamp, seal
 
+pytestmark = pytest.mark.thorough
+
 DAY = 86400.0
 LARGE = 2 << 20
 

@@ -17,6 +17,8 @@ from nbbatch.session import Session
 from tests.integration.conftest import Notebook
 from tests.servers import KEYS, REGION, aws
 
+pytestmark = pytest.mark.thorough
+
 PASSWORD, USER, TOKEN = "pa55-in-the-vault", "u5er-in-the-vault", "t0ken-in-ssm"
 VALUES = (PASSWORD, USER, TOKEN)
 

@@ -16,6 +16,8 @@ from nbclient import NotebookClient
 from nbbatch.session import Session
 from tests.integration.conftest import attach_last
 
+pytestmark = pytest.mark.thorough
+
 PLAIN = ["text/html", "text/plain"]
 LOAD = "%load_ext nbbatch"
 #: Runs until the test says so, by a file.

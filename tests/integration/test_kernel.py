@@ -15,6 +15,8 @@ from nbbatch.futures.telling.replay import TEXT_LIMIT
 from nbbatch.session import Session, current_session
 from tests.integration.conftest import attach_last
 
+pytestmark = pytest.mark.thorough
+
 CELLS = [
     "%load_ext nbbatch\nxs = [1]; ys = xs",
     "%%batch\nfor number in range(100_000): print('line', number)\n{'the': 'last'}",

@@ -13,6 +13,8 @@ from nbbatch import batch, errors
 from nbbatch.futures.lazy import Lazy
 from nbbatch.session import current_session
 
+pytestmark = pytest.mark.thorough
+
 _PATIENCE = 60.0
 
 

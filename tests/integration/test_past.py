@@ -18,7 +18,7 @@ from nbbatch.futures import Job
 from nbbatch.session import Session
 from tests.integration.test_attempts import Seen, reach, run
 
-pytestmark = pytest.mark.usefixtures("local_session")
+pytestmark = [pytest.mark.thorough, pytest.mark.usefixtures("local_session")]
 _MIB = 1 << 20
 
 

@@ -13,6 +13,8 @@ from nbbatch import errors
 from nbbatch.futures.array.sweep import Sweep
 from nbbatch.session import current_session
 
+pytestmark = pytest.mark.thorough
+
 _PATIENCE = 60.0
 
 

@@ -16,6 +16,8 @@ from nbbatch.libraries.beside import beside
 from tests.libraries.conftest import Kernel, Notebook
 from tests.libraries.shop import Made, wheel
 
+pytestmark = pytest.mark.thorough
+
 HERE = f"{sys.version_info[0]}.{sys.version_info[1]}"
 #: Inside a function: a module that the kernel lacks can't come back.
 CELL = """

@@ -19,6 +19,8 @@ from tests.libraries.channel import BUILT, Made, served, write
 from tests.libraries.conftest import Kernel, Notebook
 from tests.libraries.interpreters import Shipped
 
+pytestmark = pytest.mark.thorough
+
 HERE = f"{sys.version_info[0]}.{sys.version_info[1]}"
 INFO = "Metadata-Version: 2.1\nName: {}\nVersion: {}\n"
 

@@ -9,6 +9,8 @@ import pytest
 from tests.libraries.conftest import Kernel, Notebook
 from tests.libraries.shop import Made, wheel
 
+pytestmark = pytest.mark.thorough
+
 CLI = {"tinylib/__init__.py": "", "tinylib/cli.py": "def main():\n    print('it ran')\n"}
 
 

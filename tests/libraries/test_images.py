@@ -15,6 +15,8 @@ from nbbatch.session import Session, current_session
 from tests.libraries.conftest import Kernel, Notebook
 from tests.libraries.shop import Made
 
+pytestmark = pytest.mark.thorough
+
 HERE = f"{sys.version_info[0]}.{sys.version_info[1]}"
 
 

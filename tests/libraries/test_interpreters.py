@@ -20,6 +20,8 @@ from tests.libraries.conftest import Kernel, Notebook
 from tests.libraries.interpreters import Shipped, shipped, standalone
 from tests.worker.pythons import HERE, pythons
 
+pytestmark = pytest.mark.thorough
+
 OTHER = next((v for v in ("3.12", "3.10", "3.13", "3.9") if v != HERE and v in pythons()), "")
 needs_other = pytest.mark.skipif(not OTHER, reason="needs a second Python on this machine")
 

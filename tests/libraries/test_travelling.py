@@ -12,6 +12,8 @@ from nbbatch import batch
 from nbbatch.session import current_session
 from tests.libraries.conftest import Kernel, Notebook
 
+pytestmark = pytest.mark.thorough
+
 DATA = 'from pathlib import Path\ntext = (Path(__file__).parent / "data.txt").read_text()\n'
 
 

@@ -12,6 +12,8 @@ from nbbatch.worker.notebook.display import Display
 from nbbatch.worker.notebook.figures import Figures
 from tests.worker import cells
 
+pytestmark = pytest.mark.thorough
+
 START = "import matplotlib.pyplot as plt"
 LINE = "plt.plot([1, 2, 3])"
 PLOT = f"{LINE}; plt.title('t')"

@@ -8,6 +8,8 @@ from nbbatch.facts import JobFacts
 from nbbatch.futures.watching.changes import changed
 from tests.worker import cells
 
+pytestmark = pytest.mark.thorough
+
 CELLS = {
     "plain": "from tqdm import tqdm, trange\nfor x in tqdm([1, 2, 3], desc='plain'): pass",
     "auto": "from tqdm.auto import tqdm as auto\nfor x in auto(iter('abcd'), desc='auto'): pass",
