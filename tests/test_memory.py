@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.thorough
+
 #: Of the value that goes in, and of the one that comes back, in MiB; what may come on top.
 SIZE, EXTRA = 256, 100
 

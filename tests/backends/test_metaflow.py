@@ -25,6 +25,8 @@ from nbbatch.errors import NbbatchError
 from nbbatch.options import merge
 from nbbatch.wire import keys
 
+pytestmark = pytest.mark.thorough
+
 JOB = "20260131-094500-1f0c2a9b"
 
 

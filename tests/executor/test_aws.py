@@ -12,6 +12,8 @@ import pytest
 from nbbatch import BatchExecutor
 from tests.test_counts import Wire, aws_rig, buffer, new_session
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.fixture
 def wire(tmp_path: Path) -> Iterator[Wire]:

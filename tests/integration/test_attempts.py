@@ -24,7 +24,7 @@ from nbbatch.session import Session
 from nbbatch.wire import keys
 from tests.integration.conftest import Notebook, attach_last
 
-pytestmark = pytest.mark.usefixtures("local_session")
+pytestmark = [pytest.mark.thorough, pytest.mark.usefixtures("local_session")]
 _PATIENCE = 60.0
 
 

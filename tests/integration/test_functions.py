@@ -270,6 +270,7 @@ print(sent, peak() - before, there)
 """
 
 
+@pytest.mark.thorough
 def test_a_large_array(tmp_path: Path) -> None:
     """It is copied whole nowhere: neither here nor in the job is there room for another one."""
     command = [sys.executable, "-c", LARGE]

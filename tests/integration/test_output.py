@@ -139,6 +139,7 @@ def test_logs_while_it_runs(tmp_path: Path) -> None:
     assert not job.running()
 
 
+@pytest.mark.thorough
 def test_a_hundred_megabytes() -> None:
     """The kernel holds little of it at a time, the log has all, a notebook's output a part."""
 

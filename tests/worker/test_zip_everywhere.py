@@ -14,6 +14,8 @@ from nbbatch.worker.boot import bundle
 from nbbatch.worker.stores.directory import DirectoryStore
 from tests.worker.pythons import HERE, pythons
 
+pytestmark = pytest.mark.thorough
+
 KEY = b"k" * 32
 
 
