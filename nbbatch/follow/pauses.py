@@ -12,7 +12,6 @@ import contextlib
 import signal
 import sys
 import threading
-import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Any, TypeVar
 
@@ -29,8 +28,9 @@ Pauses = Callable[[Job[Any]], Pause]
 
 #: Seconds between two looks in the main thread: short enough for Ctrl-C and displays.
 _STEP = 0.05
-#: Seconds after Stop within which a kernel that is to end is told so.
-_TOLD = 0.5
+#: Looks after Stop, a second in all, within which a kernel that is to end is told so. They are
+#: counted, since on a busy machine all that is waited for takes its time.
+_TOLD = 20
 
 
 def completed(coroutine: Coroutine[Any, Any, T]) -> T:
@@ -89,12 +89,12 @@ async def kernel_ends(pause: Pause) -> bool:
     shell = ipython.get_ipython() if ipython is not None else None
     if getattr(shell, "kernel", None) is None:
         return False
-    end = time.monotonic() + _TOLD
     with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
-        while not getattr(shell, "exit_now", False):
-            if time.monotonic() > end or await pause():
+        for _ in range(_TOLD):
+            if getattr(shell, "exit_now", False):
+                return True
+            if await pause():
                 return False
-        return True
     return False
 
 
