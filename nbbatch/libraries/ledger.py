@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
-import tempfile
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
+
+from nbbatch.notes import Notes
 
 __all__ = ["Ledger"]
 
@@ -31,7 +29,7 @@ class Ledger:
     """
 
     def __init__(self, path: Path, scope: str) -> None:
-        self._path = path
+        self._notes = Notes(path)
         self._scope = scope
         self._lock = threading.Lock()
         self._memory: Entries | None = None
@@ -40,7 +38,7 @@ class Ledger:
         """Return a value, or None."""
         with self._lock:
             if self._memory is None:
-                self._memory = self._read().get(self._scope, {})
+                self._memory = self._notes.read().get(self._scope, {})
             return self._memory.get(name)
 
     def add(self, entries: Mapping[str, Any]) -> None:
@@ -54,27 +52,7 @@ class Ledger:
 
     def _change(self, change: Callable[[Entries], Entries]) -> None:
         with self._lock:
-            whole = self._read()
+            whole = self._notes.read()
             changed = change(whole.get(self._scope, {}))
             self._memory = dict(list(changed.items())[-_KEPT:])
-            self._write({**whole, self._scope: self._memory})
-
-    def _read(self) -> Entries:
-        try:
-            whole = json.loads(self._path.read_text("utf-8"))
-        except (OSError, ValueError):
-            return {}
-        return whole if isinstance(whole, dict) else {}
-
-    def _write(self, whole: Entries) -> None:
-        # A home that can't be written costs building them again, nothing else.
-        with contextlib.suppress(OSError):
-            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            handle, pending = tempfile.mkstemp(dir=self._path.parent, prefix=".ledger-")
-            try:
-                with os.fdopen(handle, "w", encoding="utf-8") as file:
-                    json.dump(whole, file)
-                Path(pending).replace(self._path)
-            except BaseException:
-                Path(pending).unlink()
-                raise
+            self._notes.write({**whole, self._scope: self._memory})

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
-import tempfile
 import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from nbbatch.notes import Notes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +28,7 @@ class Cache:
     """
 
     def __init__(self, path: Path, scope: str, clock: Callable[[], float] = time.time) -> None:
-        self._path = path
+        self._notes = Notes(path)
         self._scope = scope
         self._clock = clock
         self._lock = threading.Lock()
@@ -40,7 +38,7 @@ class Cache:
         """Return a value not older than `max_age` seconds, or None."""
         with self._lock:
             if self._memory is None:
-                self._memory = self._mine(self._read())
+                self._memory = self._mine(self._notes.read())
             entry = self._memory.get(kind, {}).get(name)
         if entry is None or self._clock() - entry["at"] > max_age:
             return None
@@ -56,34 +54,14 @@ class Cache:
 
     def _change(self, kind: str, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
         with self._lock:
-            whole = self._read()
+            whole = self._notes.read()
             # What this process learned counts even where the file could not be written.
             mine = {**self._mine(whole), **(self._memory or {})}
             known = {**self._mine(whole).get(kind, {}), **(self._memory or {}).get(kind, {})}
             newest = sorted(change(known).items(), key=lambda item: item[1]["at"])[-_KEPT:]
             self._memory = {**mine, kind: dict(newest)}
-            self._write({**whole, self._scope: self._memory})
+            self._notes.write({**whole, self._scope: self._memory})
 
     def _mine(self, whole: dict[str, Any]) -> dict[str, Any]:
         found = whole.get(self._scope, {})
         return {k: dict(v) for k, v in found.items()} if isinstance(found, dict) else {}
-
-    def _read(self) -> dict[str, Any]:
-        try:
-            whole = json.loads(self._path.read_text("utf-8"))
-        except (OSError, ValueError):
-            return {}
-        return whole if isinstance(whole, dict) else {}
-
-    def _write(self, whole: dict[str, Any]) -> None:
-        # A home that can't be written costs a call more next time, nothing else.
-        with contextlib.suppress(OSError):
-            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            handle, pending = tempfile.mkstemp(dir=self._path.parent, prefix=".aws-")
-            try:
-                with os.fdopen(handle, "w", encoding="utf-8") as file:
-                    json.dump(whole, file)
-                Path(pending).replace(self._path)
-            except BaseException:
-                Path(pending).unlink()
-                raise
