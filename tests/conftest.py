@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 import nbbatch
 from nbbatch.session import Session, current_session
+from tests.bombs import Bomb
 
 pytest_plugins = ["tests.servers"]
 
@@ -79,3 +81,14 @@ def shell() -> Iterator[Any]:
         shell.reset(new_session=False)
         InteractiveShell.clear_instance()
         sys.modules["__main__"] = main
+
+
+@pytest.fixture
+def canary(tmp_path: Path) -> Iterator[Path]:
+    """Name the file that a bomb leaves; there must be none at the end."""
+    path = tmp_path / "canary"
+    pickle.loads(pickle.dumps(Bomb(path)))
+    assert path.exists(), "the bomb is a dud"
+    path.unlink()
+    yield path
+    assert not path.exists()

@@ -229,3 +229,8 @@ def _logs(moto: str) -> Any:
     with contextlib.suppress(logs.exceptions.ResourceAlreadyExistsException):
         logs.create_log_group(logGroupName=_LOG_GROUP)
     return logs
+
+
+def submitted(rig: Rig) -> list[Any]:
+    """Return the requests of all jobs that were submitted."""
+    return [body for operation, body in rig.batch.calls if operation == "submitjob"]

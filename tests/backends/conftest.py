@@ -74,7 +74,8 @@ def local(request: pytest.FixtureRequest) -> Iterator[Rig]:
 @pytest.fixture
 def account(tmp_path: Path) -> Iterator[aws_rig.Rig]:
     """Give an AWS account of the test's own to this process."""
-    with aws_rig.aws_rig(tmp_path) as opened:
+    with aws_rig.aws_rig(tmp_path, grace=1.0) as opened:
+        opened.batch.place.environment["AWS_EC2_METADATA_DISABLED"] = "true"
         os.environ["NBBATCH_HOME"] = str(tmp_path / "home")
         root = f"s3://{opened.bucket}/root"
         nbbatch.configure(backend="aws", s3_root=root, queue="queue", iam_role=aws_rig.ROLE)

@@ -8,7 +8,7 @@ import signal
 import time
 
 import pytest
-from aws_rig import EXECUTION_ROLE, ROLE, aws_rig
+from aws_rig import EXECUTION_ROLE, ROLE, submitted
 from stub import until
 
 import nbbatch
@@ -22,22 +22,6 @@ from tests.servers import Answer, serve
 pytestmark = pytest.mark.thorough
 
 
-@pytest.fixture
-def rig(tmp_path):
-    """Give this process a Batch, and a session of nbbatch on it."""
-    with aws_rig(tmp_path, grace=1.0) as opened:
-        opened.batch.place.environment["AWS_EC2_METADATA_DISABLED"] = "true"
-        os.environ["NBBATCH_HOME"] = str(tmp_path / "home")
-        nbbatch.configure(
-            backend="aws", s3_root=f"s3://{opened.bucket}/root", queue="queue", iam_role=ROLE
-        )
-        yield opened
-
-
-def submitted(rig):
-    return [body for operation, body in rig.batch.calls if operation == "submitjob"]
-
-
 def told(request):
     return {e["name"]: e["value"] for e in request["containerOverrides"]["environment"]}
 
@@ -46,7 +30,7 @@ def asked(request):
     return {r["type"]: r["value"] for r in request["containerOverrides"]["resourceRequirements"]}
 
 
-def test_more_memory_in_another_job(rig):
+def test_more_memory_in_another_job(account):
     """Batch has killed a job for its memory: another one, with twice as much, goes on from it."""
 
     def need() -> tuple[int, int, str]:
@@ -62,10 +46,10 @@ def test_more_memory_in_another_job(rig):
     job = batch(memory=2048, retries=2, retry_on="memory")(need).submit()
     first = job.batch_job_id
     until(job.checkpoints, bool)
-    rig.batch.jobs[first].kill("OutOfMemoryError: Container killed due to memory usage")
+    account.batch.jobs[first].kill("OutOfMemoryError: Container killed due to memory usage")
     assert job.result(60) == (2, 4096, "so far")
 
-    before, after = submitted(rig)
+    before, after = submitted(account)
     assert job.batch_job_id != first
     assert before["jobName"] != after["jobName"]
     assert (asked(before)["MEMORY"], asked(after)["MEMORY"]) == ("2048", "4096")
@@ -76,18 +60,18 @@ def test_more_memory_in_another_job(rig):
     assert nbbatch.attach(job.id).result(60) == (2, 4096, "so far")
 
 
-def test_a_timeout_shorter_than_batchs_least(rig):
+def test_a_timeout_shorter_than_batchs_least(account):
     """The worker ends the code in time; what Batch would do comes much later."""
     job = batch(timeout=1)(lambda: time.sleep(600)).submit()
     error = job.exception(60)
 
     assert isinstance(error, errors.JobTimeoutError)
-    assert submitted(rig)[0]["timeout"] == {"attemptDurationSeconds": 61}
-    assert until(lambda: rig.batch.jobs[job.batch_job_id].status, lambda s: s == "FAILED")
-    assert rig.batch.jobs[job.batch_job_id].describe()["container"]["exitCode"] == 124
+    assert submitted(account)[0]["timeout"] == {"attemptDurationSeconds": 61}
+    assert until(lambda: account.batch.jobs[job.batch_job_id].status, lambda s: s == "FAILED")
+    assert account.batch.jobs[job.batch_job_id].describe()["container"]["exitCode"] == 124
 
 
-def test_an_attempt_that_is_not_needed(rig):
+def test_an_attempt_that_is_not_needed(account):
     """Where a definition's own rules make an attempt after the last, it does nothing."""
 
     def fail() -> None:
@@ -98,27 +82,27 @@ def test_an_attempt_that_is_not_needed(rig):
     ).submit()
     assert job.exception(60).args == (1,)
     described = until(
-        lambda: rig.batch.jobs[job.batch_job_id].describe(), lambda d: d["status"] == "FAILED"
+        lambda: account.batch.jobs[job.batch_job_id].describe(), lambda d: d["status"] == "FAILED"
     )
 
     assert [a["container"]["exitCode"] for a in described["attempts"]][:2] == [1, 95]
 
 
-def test_a_job_waits_for_another(rig):
+def test_a_job_waits_for_another(account):
     """Batch is told its own ids, and a job that waits is PENDING."""
-    rig.batch.place.capacity.clear()
+    account.batch.place.capacity.clear()
     first = batch(lambda: 1).submit()
     after = batch(depends_on=first)(lambda: 2).submit()
     until(lambda: after.state, lambda state: state == "PENDING")
-    rig.batch.place.capacity.set()
+    account.batch.place.capacity.set()
 
     assert after.result(60) == 2
-    assert submitted(rig)[1]["dependsOn"] == [{"jobId": first.batch_job_id}]
+    assert submitted(account)[1]["dependsOn"] == [{"jobId": first.batch_job_id}]
     by_batchs_id = batch(depends_on=first.batch_job_id)(lambda: 3).submit()
     assert by_batchs_id.result(60) == 3
 
 
-def test_a_spot_instance_that_is_taken_away(rig):
+def test_a_spot_instance_that_is_taken_away(account):
     """The card says when the instance goes, the code can know it, and the error names it."""
     end = "2026-01-31T09:45:00Z"
 
@@ -135,14 +119,14 @@ def test_a_spot_instance_that_is_taken_away(rig):
         time.sleep(600)
 
     with serve(metadata) as server:
-        del rig.batch.place.environment["AWS_EC2_METADATA_DISABLED"]
-        rig.batch.place.environment["AWS_EC2_METADATA_SERVICE_ENDPOINT"] = server.url
+        del account.batch.place.environment["AWS_EC2_METADATA_DISABLED"]
+        account.batch.place.environment["AWS_EC2_METADATA_SERVICE_ENDPOINT"] = server.url
         job = batch(wait).submit()
         assert not server.asked
         job.wait(0)
         said = until(lambda: job.facts.message, lambda message: "reclaimed" in message)
         until(job.logs, bool)
-    rig.batch.jobs[job.batch_job_id]._process.send_signal(signal.SIGTERM)
+    account.batch.jobs[job.batch_job_id]._process.send_signal(signal.SIGTERM)
     error = job.exception(60)
 
     assert isinstance(error, errors.SpotReclaimedError)
@@ -151,7 +135,7 @@ def test_a_spot_instance_that_is_taken_away(rig):
     assert job.logs() == "2026-01-31 09:45:00+00:00\n"
 
 
-def test_where_a_job_runs_and_since_when(rig):
+def test_where_a_job_runs_and_since_when(account):
     """The machine tells the zone, the instance and when it began to fetch the image."""
     began = time.time() - 1
     stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(began)) + f"{began % 1:.6f}"[1:] + "Z"
@@ -164,7 +148,7 @@ def test_where_a_job_runs_and_since_when(rig):
         return Answer(body=b"g5.xlarge" if kind else b"token" if asked.method == "PUT" else b"")
 
     with serve(metadata) as server:
-        environment = rig.batch.place.environment
+        environment = account.batch.place.environment
         del environment["AWS_EC2_METADATA_DISABLED"]
         environment["AWS_EC2_METADATA_SERVICE_ENDPOINT"] = server.url
         environment["ECS_CONTAINER_METADATA_URI_V4"] = f"{server.url}/v4/abc"

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
-from aws_rig import ROLE, aws_rig
+from aws_rig import submitted
 
 import nbbatch
 from nbbatch import batch, errors
@@ -16,61 +14,47 @@ pytestmark = pytest.mark.thorough
 _PATIENCE = 60.0
 
 
-@pytest.fixture
-def rig(tmp_path):
-    """Give this process a Batch, and a session of nbbatch on it."""
-    with aws_rig(tmp_path, grace=1.0) as opened:
-        opened.batch.place.environment["AWS_EC2_METADATA_DISABLED"] = "true"
-        os.environ["NBBATCH_HOME"] = str(tmp_path / "home")
-        nbbatch.configure(
-            backend="aws", s3_root=f"s3://{opened.bucket}/root", queue="queue", iam_role=ROLE
-        )
-        yield opened
-
-
-def submitted(rig):
-    return [body for operation, body in rig.batch.calls if operation == "submitjob"]
-
-
-def test_a_chain(rig):
+def test_a_chain(account):
     """Each waits for the one before, its own large result goes by S3, and none comes here."""
-    rig.batch.place.capacity.clear()
+    account.batch.place.capacity.clear()
     first = batch(lambda: [bytearray(3 << 20), 1]).submit()
     second = batch(lambda pair: pair[1] + len(pair[0])).submit(first)
     third = batch(lambda x, xs: (x, sum(xs))).submit(second, [second, second])
-    rig.batch.place.capacity.set()
+    account.batch.place.capacity.set()
     assert third.result(_PATIENCE) == ((3 << 20) + 1, 2 * ((3 << 20) + 1))
 
-    after = [[item["jobId"] for item in request.get("dependsOn", ())] for request in submitted(rig)]
+    after = [
+        [item["jobId"] for item in request.get("dependsOn", ())] for request in submitted(account)
+    ]
     assert after == [[], [first.batch_job_id], [second.batch_job_id]]
     fourth = batch(lambda pair: pair[1]).submit(first)
     assert fourth.result(_PATIENCE) == 1
-    assert "dependsOn" not in submitted(rig)[3]
+    assert "dependsOn" not in submitted(account)[3]
     secret = first._key.hex()
-    assert not [request for request in submitted(rig)[1:] if secret in str(request)]
+    assert not [request for request in submitted(account)[1:] if secret in str(request)]
 
 
-def test_an_array_in_a_chain(rig):
+def test_an_array_in_a_chain(account):
     """The whole array is waited for, by its one id."""
-    rig.batch.place.capacity.clear()
+    account.batch.place.capacity.clear()
     mapped = batch(lambda x: x * x).map(range(4), chunksize=2)
     total = batch(sum).submit(mapped)
-    rig.batch.place.capacity.set()
+    account.batch.place.capacity.set()
 
     assert total.result(_PATIENCE) == 14
-    assert submitted(rig)[1]["dependsOn"] == [{"jobId": mapped.batch_job_id}]
+    assert submitted(account)[1]["dependsOn"] == [{"jobId": mapped.batch_job_id}]
 
 
-def test_a_chain_that_breaks(rig):
+def test_a_chain_that_breaks(account):
     """Batch says no more than that a dependency has failed; the error says which and why."""
 
     def fail():
         raise ValueError("no such thing")
 
-    rig.batch.place.capacity.clear()
+    account.batch.place.capacity.clear()
     first = batch(name="load")(fail).submit()
     second = batch(name="fit")(lambda x: x).submit(first)
-    rig.batch.place.capacity.set()
+    account.batch.place.capacity.set()
     error = second.exception(_PATIENCE)
 
     assert isinstance(error, errors.UpstreamError)
@@ -81,16 +65,16 @@ def test_a_chain_that_breaks(rig):
     assert "ValueError: no such thing" in str(again.exception(_PATIENCE))
 
 
-def test_more_jobs_than_batch_waits_for(rig):
+def test_more_jobs_than_batch_waits_for(account):
     """20 at most; what there is instead is said, and nothing is left of it."""
-    rig.batch.place.capacity.clear()
+    account.batch.place.capacity.clear()
     first = batch(lambda: 1)
     jobs = [first.submit() for _ in range(21)]
     with pytest.raises(errors.LimitError, match=r"(?s)21.*AWS Batch takes 20.*map"):
         batch(sum).submit(jobs)
     assert len(list(current_session().jobs())) == 21
     last = batch(sum).submit(jobs[:20])
-    assert len(submitted(rig)[-1]["dependsOn"]) == 20
+    assert len(submitted(account)[-1]["dependsOn"]) == 20
     current_session().backend.runner.stop([job.batch_job_id for job in [last, *jobs]], "enough")
 
     assert last.wait(_PATIENCE)

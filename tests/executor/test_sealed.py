@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
-from collections.abc import Iterator
 from concurrent.futures import wait
 from pathlib import Path
 from typing import Any
@@ -15,26 +13,7 @@ from nbbatch import BatchExecutor, errors
 from nbbatch.session import Session
 from nbbatch.wire import calls, keys
 from nbbatch.wire.graph import dump
-
-
-class Bomb:
-    """Leaves a file where it is unpickled."""
-
-    def __init__(self, canary: Path) -> None:
-        self.canary = canary
-
-    def __reduce__(self) -> Any:
-        return Path.touch, (self.canary,)
-
-
-@pytest.fixture
-def canary(tmp_path: Path) -> Iterator[Path]:
-    """Name the file that a bomb leaves; there must be none at the end."""
-    path = tmp_path / "canary"
-    pickle.loads(pickle.dumps(Bomb(path)))
-    path.unlink()
-    yield path
-    assert not path.exists()
+from tests.bombs import Bomb
 
 
 def forged(session: Session, stamp: Any, canary: Path) -> bytes:

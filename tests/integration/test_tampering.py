@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import pickle
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from nbbatch.futures import Job
 from nbbatch.session import Session
 from nbbatch.wire import envelope, keys, parts, spec
 from nbbatch.wire.envelope import Stamp
+from tests.bombs import Bomb
 
 Change = Callable[[bytes], bytes]
 
@@ -28,27 +29,6 @@ Change = Callable[[bytes], bytes]
 HEADER = 12
 #: Large enough for a blob.
 LARGE = 2 << 20
-
-
-class Bomb:
-    """Leaves a file where it is unpickled."""
-
-    def __init__(self, canary: Path) -> None:
-        self.canary = canary
-
-    def __reduce__(self) -> Any:
-        return Path.touch, (self.canary,)
-
-
-@pytest.fixture
-def canary(tmp_path: Path) -> Iterator[Path]:
-    """Name the file that a bomb leaves; there must be none at the end."""
-    path = tmp_path / "canary"
-    pickle.loads(pickle.dumps(Bomb(path)))
-    assert path.exists(), "the bomb is a dud"
-    path.unlink()
-    yield path
-    assert not path.exists()
 
 
 def flipped(at: int) -> Change:
