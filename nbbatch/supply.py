@@ -176,8 +176,8 @@ class Supply:
             warnings.warn(f"{plan.target.name}: {differing}", RuntimeWarning, stacklevel=2)
         return {}
 
-    def watched(self, job: Job[Any], captured: Captured, options: Options) -> Job[Any]:
-        """Return a job that was submitted; remember what it tells of the image it runs on."""
+    def observe(self, job: Job[Any], captured: Captured, options: Options) -> None:
+        """Remember what a job that was submitted will tell of the image it runs on."""
         if self._speaks(captured, options):
             # Not its values: only what it wants.
             graph = Graph(memoryview(b""), [], [], types=captured.graph.types)
@@ -186,7 +186,6 @@ class Supply:
             job.add_done_callback(lambda done: self._wanted.pop(job.id, None))
             name = self._backend.runner.target(options).name
             job.observe(_Learner(lambda found: self._librarian.learn(name, found)))
-        return job
 
     def _speaks(self, captured: Captured, options: Options) -> bool:
         """Tell whether a job is told of libraries, and so may say something of its image."""

@@ -115,7 +115,10 @@ class Session:
             # It runs: a full disk must not keep it from whoever started it.
             with contextlib.suppress(BackendError):
                 self._registry.write(record)
-            return self.supply.watched(self._job(record, key, observer), work.captured, options)
+            job = self._made(record, key, observer)
+            # Before it is watched: what it says of its image is said but once.
+            self.supply.observe(job, work.captured, options)
+            return self._watched(job, record)
         except BaseException:
             self._undo(record, sender)
             raise
@@ -165,7 +168,7 @@ class Session:
             No such job was started by this user from this machine with this store.
         """
         record = self._find(id_)
-        return self._job(record, self.key_of(record.id), observer)
+        return self._watched(self._made(record, self.key_of(record.id), observer), record)
 
     def jobs(self, *, elsewhere: bool = False) -> Iterator[Record]:
         """Yield the jobs of this user on this backend, the newest first.
@@ -258,8 +261,7 @@ class Session:
             sender.undo()
             self.shared.remove(record.id)
 
-    def _job(self, record: Record, key: bytes, observer: Observer | None) -> Job[Any]:
-        job = self._made(record, key, observer)
+    def _watched(self, job: Job[Any], record: Record) -> Job[Any]:
         job.watch(self._again, self._chains, self._reuse.keep if record.cache else None)
         return job
 

@@ -14,6 +14,7 @@ from nbbatch.futures.array.spent import Ran, Spent
 from nbbatch.futures.array.tracker import ArrayTracker
 from nbbatch.wire import keys, parts, spec
 from nbbatch.wire.envelope import Stamp
+from nbbatch.wire.frames import Frame, encode, frame
 from nbbatch.wire.spec import Outcome
 
 JOB = "20260131-094500-1f0c2a9b"
@@ -105,18 +106,32 @@ class LateStore(CountingStore):
     def __init__(self) -> None:
         super().__init__(0)
         self.refusal = Outcome(spec.REFUSED, what="other libraries", renew=spec.IMAGE)
+        self.told: dict[str, list[Frame]] = {}
 
     def write(self, child: int) -> None:
         """Do as a refused child does: a mark, then the outcome."""
         name = keys.mark(JOB, 1, child, keys.FAILED)
         self.names += [name, keys.outcome(JOB, 1, child)]
 
+    def tell(self, child: int, *frames: Frame) -> None:
+        """Do as the process does that tells a child's story: it writes when it can."""
+        name = keys.frames(JOB, 1, 0, child)
+        self.names.append(name)
+        self.told[name] = list(frames)
+
     def get(self, key: str) -> Any:
         """Give what a child says."""
         if key not in self.names:
             return None
-        stamp = Stamp(b"k", spec.OUTCOME, keys.owner(JOB, keys.part_of(key)))
-        return b"".join(map(bytes, parts.pack(self, stamp, self.refusal.meta(), [], set())))  # type: ignore[arg-type]
+        owner = keys.owner(JOB, keys.part_of(key))
+        if key in self.told:
+            meta: Any = {"attempt": 1, "number": 0}
+            return self._sealed(spec.FRAMES, owner, meta, [encode(self.told[key])])
+        return self._sealed(spec.OUTCOME, owner, self.refusal.meta(), [])
+
+    def _sealed(self, kind: str, owner: str, meta: Any, data: list[bytes]) -> bytes:
+        store: Any = self
+        return b"".join(map(bytes, parts.pack(store, Stamp(b"k", kind, owner), meta, data, set())))
 
 
 class LateRunner:
@@ -146,6 +161,45 @@ def test_children_that_end_between_a_look_and_the_backends_answer() -> None:
     assert set(tracker.roster.ended) == {0, 1, 2}
     assert tracker.outcome == store.refusal
     assert all("exit code" not in said for said in tracker.roster.messages.values())
+
+
+class Hearer:
+    """Notes what it is told."""
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+
+    def on_facts(self, facts: JobFacts) -> None:
+        """Facts are not noted."""
+
+    def on_frames(self, frames: list[Frame]) -> None:
+        """Note what kinds of frames come."""
+        self.heard += [each["kind"] for each in frames]
+
+
+@pytest.mark.parametrize("way", ["it tells", "it says nothing of it", "it never says a word"])
+def test_a_refusal_that_is_there_before_its_story(way: str) -> None:
+    """What the image has is waited for: the array starts again by it. Nobody waits for ever."""
+    store = LateStore()
+    for child in range(3):
+        store.write(child)
+    backend: Any = Backend("local", store, LateRunner(store), None)  # type: ignore[arg-type]
+    children = Children(3, 3, 1, {State.SUBMITTED: 3}, "0" * 3)
+    tracker = ArrayTracker(backend, b"k", JobFacts(JOB, "refused", "local", children=children))
+    hearer = Hearer()
+    tracker.observe(hearer)
+    tracker.read_frames()
+    assert tracker.roster.over
+    assert not tracker.settled()
+    if way == "it tells":
+        store.tell(0, frame("image", packages={}))
+    elif way == "it says nothing of it":
+        store.tell(0, frame("end", final=True))
+    else:
+        tracker.take_status(Status(State.FAILED))
+    tracker.read_frames()
+    assert tracker.settled()
+    assert hearer.heard.count("image") == (way == "it tells")
 
 
 def test_names() -> None:

@@ -12,12 +12,13 @@ from typing import Any, NamedTuple
 from nbbatch.backends.base import Backend
 from nbbatch.errors import BackendError
 from nbbatch.facts import Children, JobFacts, Loss, State, Status
+from nbbatch.futures.array.refusal import Refusal
 from nbbatch.futures.array.roster import TOLD, Roster
 from nbbatch.futures.array.spent import Spent
 from nbbatch.futures.records.registry import Record
 from nbbatch.futures.returning.diagnosis import diagnose, raised
 from nbbatch.futures.telling.labels import MAIN, Label
-from nbbatch.futures.telling.story import Teller, read_chapter
+from nbbatch.futures.telling.story import Teller
 from nbbatch.futures.watching.strand import Strand
 from nbbatch.futures.watching.tracker import WHOLE, Tracker
 from nbbatch.wire import keys
@@ -36,8 +37,6 @@ _LOAD = 0.05
 _CLAIMED, _CLAIMS = 1000, {"local": 0.05, "aws": 5.0}
 #: Failures whose reasons are read in one go: each costs a call.
 _READ = 16
-#: Objects of a child's story in which it tells of its image, if it does.
-_BEGINNING = 3
 
 
 class _Pace(NamedTuple):
@@ -72,7 +71,7 @@ class ArrayTracker(Tracker):
         self.roster = Roster(facts.children or Children(0, 0))
         if before:
             self.roster.restart(before)
-        self._refusal: Outcome | None = None
+        self._refusal: Refusal | None = None
         self.told: dict[int, Status] = {}
         self._backend = backend
         self._key = key
@@ -186,6 +185,7 @@ class ArrayTracker(Tracker):
 
     def _explain(self) -> bool:
         """Read why children have failed, of some at a time, and say it; tell whether any have."""
+        self._hear()
         chosen = self._unexplained()[:_READ]
         for child in chosen:
             message = self._reason(child)
@@ -201,29 +201,26 @@ class ArrayTracker(Tracker):
         strand = self.strand(child)
         if child in self.roster.ended:
             strand.read_outcome()
-        if strand.outcome is not None and strand.outcome.renew and self._refusal is None:
-            self._refusal = strand.outcome
-            self._hear(child)
-        said = raised(strand.outcome)
+        outcome = strand.outcome
+        if outcome is not None and outcome.renew and self._refusal is None:
+            store, attempt = self._backend.store, self.roster.attempt(child)
+            self._refusal = Refusal(store, outcome, self.teller(child), attempt)
+            self._hear()
+        said = raised(outcome)
         if said:
             return said
-        error = diagnose(self.facts, strand.outcome, self.told.get(child), place="it")
+        error = diagnose(self.facts, outcome, self.told.get(child), place="it")
         return error.cause if error is not None else ""
 
-    def _hear(self, child: int) -> None:
-        """Let those who want to know hear what a child says of its image: at its very beginning."""
-        attempt = self.roster.attempt(child)
-        for number in range(_BEGINNING):
-            found = read_chapter(self._backend.store, self.teller(child), attempt, number)
-            said = [item for item in found or () if item["kind"] == "image"]
-            if said or found is None:
-                self._show(said)
-                return
+    def _hear(self) -> None:
+        """Let those who want to know hear what a child that was refused says of its image."""
+        if self._refusal is not None:
+            self._show(self._refusal.hear())
 
     @property
     def outcome(self) -> Outcome | None:
         """What the first child says that was refused for its libraries: all will be."""
-        return self._refusal
+        return self._refusal.outcome if self._refusal is not None else None
 
     def go_on(self, batch_job_id: str, before: int, asked: Mapping[str, Any], note: str) -> None:
         """Follow the array that starts in this one's place; what still runs of it is ended."""
@@ -270,11 +267,14 @@ class ArrayTracker(Tracker):
 
     def settled(self) -> bool:
         """Tell whether all that can be known about the end is known."""
-        if self.failure is not None or self._refused:
+        if self.failure is not None:
             return True
+        final = self.status is not None and self.status.state.final
+        if self._refused is not None:
+            return self._refused.heard or final
         if self.roster.over:
             return not self._unexplained()
-        if self.status is None or not self.status.state.final:
+        if not final:
             return False
         # Last words may have come between the last look and the end.
         self.look()
@@ -282,9 +282,9 @@ class ArrayTracker(Tracker):
         return True
 
     @property
-    def _refused(self) -> bool:
-        """Whether the array is to start again with other libraries, as far as it can tell."""
-        return self._refusal is not None and not self._before and not self.cancelled_here
+    def _refused(self) -> Refusal | None:
+        """Why the array is to start again with other libraries, as far as it can tell."""
+        return None if self._before or self.cancelled_here else self._refusal
 
     def _bury(self) -> None:
         """Take it that those have failed that have left nothing, and will not."""
