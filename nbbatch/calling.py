@@ -17,13 +17,15 @@ from nbbatch.caching import tallied
 from nbbatch.capture.items import Needs, capture_items
 from nbbatch.capture.values import Scene, capture_call
 from nbbatch.catching import settle
-from nbbatch.follow import Follower, Steps, fitting_emitter, follow, show_detached, starting
+from nbbatch.errors import stopped
+from nbbatch.follow import Follower, fitting_emitter, follow, show_detached, starting
 from nbbatch.futures.array.chunks import Chunksize, chunked
 from nbbatch.futures.array.job import ArrayJob
 from nbbatch.futures.job import Job
 from nbbatch.futures.lazy import lazy_value
+from nbbatch.options import Options
 from nbbatch.origin import notebook
-from nbbatch.session import Packing, Work, check_array, current_session
+from nbbatch.session import Packing, Session, Work, check_array, current_session
 from nbbatch.wire.spec import JobSpec
 
 __all__ = ["call", "call_async", "cell_label", "spread", "submit"]
@@ -93,15 +95,26 @@ def spread(
         for graph in capture_items(portions, needs):
             packing.add(graph)
         captured = needs.added_to(captured, scene)
-        say = Steps() if _watched() else None
         items = packing.finish()
         if tally is not None:
             items = replace(items, identity=tally.digest())
-        work = Work(JobSpec("map", name), captured, notebook(), say, items)
-        job = session.spread(work, merged)
-    if _watched() and len(job):
+        work = Work(JobSpec("map", name), captured, notebook(), items=items)
+        return _spread(session, work, merged)
+
+
+def _spread(session: Session, work: Work, options: Options) -> ArrayJob[Any]:
+    """Start an array, with its card below the cell where there is one."""
+    if not _watched():
+        return session.spread(work, options)
+    follower = Follower()
+    try:
+        with starting(follower) as steps:
+            job = session.spread(replace(work, say=steps), options, follower)
+    except KeyboardInterrupt:
+        raise stopped(f"{work.spec.name} was not started, and nothing of it is left") from None
+    if len(job):
         job.show = _show
-        _show(job)
+        show_detached(job, follower)
     return job
 
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
 
 from nbbatch.facts import JobFacts
 from nbbatch.follow.emitters import fitting_emitter
 from nbbatch.follow.following import Follower
-from nbbatch.wire.frames import frame
 
 __all__ = ["Steps", "starting"]
 
@@ -26,16 +23,15 @@ class Steps:
     Parameters
     ----------
     follower
-        Who shows the job, already before it is started; without, a line under the cell says it.
+        Who shows the job, already before it is started.
     detachable
         Whether the person may choose to let the job run on.
     """
 
-    def __init__(self, follower: Follower | None = None, *, detachable: bool = False) -> None:
+    def __init__(self, follower: Follower, *, detachable: bool = False) -> None:
         self._follower = follower
         self._detachable = detachable
         self._facts: JobFacts | None = None
-        self._id = f"nbbatch-steps-{os.urandom(6).hex()}"
         self._shown = ""
         self._at = 0.0
 
@@ -52,8 +48,7 @@ class Steps:
         KeyboardInterrupt
             The person has cancelled the job on its card.
         """
-        emitter = fitting_emitter()
-        if not emitter.takes_text:
+        if not fitting_emitter().takes_text:
             # There is no taking back there: only the kinds of steps, and the end.
             if text.partition(" ")[0] != self._shown.partition(" ")[0]:
                 print(f"○ {text}", flush=True)
@@ -63,21 +58,9 @@ class Steps:
         if now - self._at < _PAUSE and not last:
             return
         self._at = now
-        if self._follower is not None and self._facts is not None:
+        if self._facts is not None:
             facts = replace(self._facts, message=text)
             self._follower.open(facts, detachable=self._detachable)
-            return
-        data: dict[str, Any] = {"text/plain": text}
-        emitter.emit(
-            frame(
-                "display",
-                data=data,
-                metadata={},
-                display_id=self._id,
-                update=bool(self._shown),
-            )
-        )
-        self._shown = text
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from nbbatch import batch, calling
 from nbbatch.calling import submit
 from nbbatch.errors import LibraryError
 from nbbatch.facts import JobFacts, State
@@ -26,28 +27,6 @@ def test_in_a_terminal(
     assert "○ sending tinylib, 1 of 1" in first
     assert "○ sent 1 of the kernel's libraries, 0.0 MB" in first
     assert "sen" not in capsys.readouterr().out
-
-
-def test_in_a_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One output, updated in place; the last words stay."""
-    shown: list[dict[str, Any]] = []
-
-    class Emitter:
-        takes_text = True
-
-        def emit(self, frame: dict[str, Any]) -> None:
-            shown.append(frame)
-
-    monkeypatch.setattr(steps, "fitting_emitter", Emitter)
-    say = steps.Steps()
-    for number in range(50):
-        say(f"sending a, {number} of 50 libraries")
-    say("sent 50 libraries, 3.0 MB", last=True)
-
-    assert [frame["update"] for frame in shown] == [False] + [True] * (len(shown) - 1)
-    assert len({frame["display_id"] for frame in shown}) == 1
-    assert shown[-1]["data"] == {"text/plain": "sent 50 libraries, 3.0 MB"}
-    assert len(shown) < 50
 
 
 class Card:
@@ -81,19 +60,27 @@ class Emitter:
         pass
 
 
-@pytest.fixture
-def cards(monkeypatch: pytest.MonkeyPatch) -> list[Card]:
-    """Have cards instead of widgets; return those that were shown."""
-    shown: list[Card] = []
+class Cards(list[Card]):
+    """Those that were shown; on the next ones, Cancel is pressed at once where it is wanted."""
 
-    def show(facts: JobFacts, **_: Any) -> Card:
+    cancelled = False
+
+
+@pytest.fixture
+def cards(monkeypatch: pytest.MonkeyPatch) -> Cards:
+    """Have cards instead of widgets; return those that were shown."""
+    shown = Cards()
+
+    def show(facts: JobFacts, *, cancel: Any, **_: Any) -> Card:
         shown.append(Card())
         shown[-1].update(facts)
+        shown[-1].ask = cancel if shown.cancelled else None
         return shown[-1]
 
     # The package has a function of the module's name.
     monkeypatch.setattr(sys.modules["nbbatch.follow.following"], "show", show)
     monkeypatch.setattr(steps, "fitting_emitter", Emitter)
+    monkeypatch.setattr(calling, "fitting_emitter", Emitter)
     return shown
 
 
@@ -108,7 +95,7 @@ def importing() -> Any:
     return imports
 
 
-def test_on_the_card(local_session: Any, kernel: Kernel, bare: str, cards: list[Card]) -> None:
+def test_on_the_card(local_session: Any, kernel: Kernel, bare: str, cards: Cards) -> None:
     """It is there before the job, says each kind of step, and is the job's own card later."""
     kernel.install("tinylib")
     follower = Follower()
@@ -125,7 +112,7 @@ def test_on_the_card(local_session: Any, kernel: Kernel, bare: str, cards: list[
 
 
 def test_on_a_card_of_what_is_not_started(
-    local_session: Any, kernel: Kernel, bare: str, cards: list[Card]
+    local_session: Any, kernel: Kernel, bare: str, cards: Cards
 ) -> None:
     """It ends with the reason."""
     kernel.install("tinylib", tag="py3-none-manylinux_2_99_x86_64")
@@ -140,7 +127,7 @@ def test_on_a_card_of_what_is_not_started(
 
 
 def test_cancel_on_the_card_before_the_start(
-    local_session: Any, kernel: Kernel, bare: str, cards: list[Card]
+    local_session: Any, kernel: Kernel, bare: str, cards: Cards
 ) -> None:
     """Nothing is started, and nothing is left of it."""
     kernel.install("tinylib")
@@ -148,6 +135,52 @@ def test_cancel_on_the_card_before_the_start(
     follower.cancel.set()
     with pytest.raises(KeyboardInterrupt):
         submit(importing(), (), {}, {"executable": bare}, follower)
+    store = local_session.backend.store
+
+    assert cards[0].ended is not None
+    assert cards[0].ended.outcome == "cancelled"
+    assert not [key for key, _, _ in store.list("jobs/")]
+
+
+def test_on_the_card_of_an_array(
+    local_session: Any, kernel: Kernel, bare: str, cards: Cards
+) -> None:
+    """It is there before the children, as that of a single job; without items there is none."""
+    kernel.install("tinylib")
+
+    @batch(executable=bare)
+    def look(number: int) -> Any:
+        import tinylib
+
+        return tinylib.__version__, number
+
+    assert list(look.map([])) == []
+    assert cards == []
+    job = look.map(range(2))
+    (card,) = cards
+    said = [facts.message for facts in card.seen]
+
+    assert said[0] == "sending tinylib, 1 of 1"
+    assert "sent 1 of the kernel's libraries, 0.0 MB" in said
+    assert {facts.id for facts in card.seen} == {job.id}
+    assert list(job) == [("1.0", 0), ("1.0", 1)]
+
+
+def test_cancel_on_the_card_of_an_array(
+    local_session: Any, kernel: Kernel, bare: str, cards: Cards
+) -> None:
+    """Nothing is started, nothing is left, and the interruption says so."""
+    kernel.install("tinylib")
+    cards.cancelled = True
+
+    @batch(executable=bare)
+    def look(number: int) -> int:
+        import tinylib
+
+        return number + len(tinylib.__version__)
+
+    with pytest.raises(KeyboardInterrupt, match="look was not started, and nothing of it is left"):
+        look.map(range(2))
     store = local_session.backend.store
 
     assert cards[0].ended is not None
