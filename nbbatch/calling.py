@@ -17,7 +17,6 @@ from nbbatch.caching import tallied
 from nbbatch.capture.items import Needs, capture_items
 from nbbatch.capture.values import Scene, capture_call
 from nbbatch.catching import settle
-from nbbatch.errors import stopped
 from nbbatch.follow import Follower, fitting_emitter, follow, show_detached, starting
 from nbbatch.futures.array.chunks import Chunksize, chunked
 from nbbatch.futures.array.job import ArrayJob
@@ -53,7 +52,7 @@ def submit(
     spec = JobSpec(kind="call", name=name)
     if follower is None:
         return session.submit(Work(spec, captured, notebook()), merged)
-    with starting(follower) as steps:
+    with starting(follower, name) as steps:
         return session.submit(Work(spec, captured, notebook(), steps), merged, follower)
 
 
@@ -107,11 +106,8 @@ def _spread(session: Session, work: Work, options: Options) -> ArrayJob[Any]:
     if not _watched():
         return session.spread(work, options)
     follower = Follower()
-    try:
-        with starting(follower) as steps:
-            job = session.spread(replace(work, say=steps), options, follower)
-    except KeyboardInterrupt:
-        raise stopped(f"{work.spec.name} was not started, and nothing of it is left") from None
+    with starting(follower, work.spec.name) as steps:
+        job = session.spread(replace(work, say=steps), options, follower)
     if len(job):
         job.show = _show
         show_detached(job, follower)

@@ -56,7 +56,17 @@ BELOW = {
     "doctor": {"errors", "facts", "session", "worker"},
     "decorators": {"calling", "errors", "futures", "inside", "options"},
     "catching": set(),
-    "calling": {"caching", "capture", "catching", "follow", "futures", "origin", "session", "wire"},
+    "calling": {
+        "caching",
+        "capture",
+        "catching",
+        "follow",
+        "futures",
+        "options",
+        "origin",
+        "session",
+        "wire",
+    },
     "executor": {
         "backends",
         "calling",

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
+from nbbatch.errors import stopped
 from nbbatch.facts import JobFacts
 from nbbatch.follow.emitters import fitting_emitter
 from nbbatch.follow.following import Follower
@@ -64,16 +65,26 @@ class Steps:
 
 
 @contextmanager
-def starting(follower: Follower, *, detachable: bool = False) -> Iterator[Steps]:
+def starting(follower: Follower, name: str, *, detachable: bool = False) -> Iterator[Steps]:
     """Yield what says the steps until a job is started; should it not be, its card says so.
 
     Parameters
     ----------
+    name
+        The job's.
     detachable
         Whether the person may choose to let the job run on.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        The person has stopped it, and reads that nothing was started.
     """
     try:
         yield Steps(follower, detachable=detachable)
+    except KeyboardInterrupt as error:
+        follower.close(error)
+        raise stopped(f"{name} was not started, and nothing of it is left") from None
     except BaseException as error:
         follower.close(error)
         raise

@@ -10,6 +10,7 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +21,7 @@ from nbbatch.libraries.compiling import BYTECODE, Source, compile_all
 from nbbatch.libraries.ledger import Ledger
 from nbbatch.libraries.prefixes import Ask, Later, refusal, tree
 from nbbatch.libraries.resolving import run_uv, uv
-from nbbatch.libraries.sending import Content, Say, send, silent
+from nbbatch.libraries.sending import Content, Pulse, Say, send, silent
 from nbbatch.libraries.targets import family, kernel_target
 from nbbatch.wire.layers import Layer, cut
 
@@ -90,10 +91,11 @@ class Interpreter:
         known = [self._built.get(name) for name in (recipe, recipe + BYTECODE)]
         if known[0]:
             return tuple(Layer.from_meta(entry) for entry in known if entry)
-        say(f"fetching Python {self._python}")
+        pulse = partial(say, f"fetching Python {self._python}")
+        pulse()
         with contextlib.ExitStack() as stack:
             made = stack.enter_context(tempfile.TemporaryDirectory(prefix="nbbatch-python-"))
-            home = self._fetched(request, Path(made))
+            home = self._fetched(request, Path(made), pulse)
             layer = self._sent(recipe, _files(home), store, say)
             say(f"sent Python {self._python}, {layer.size / 1e6:.1f} MB", last=True)
             # Compiling all of the standard library takes longer than a job needs for its part.
@@ -119,11 +121,12 @@ class Interpreter:
             compile_all(sources)
             self._sent(recipe + BYTECODE, tree(Path(folder)), store, silent)
 
-    def _fetched(self, request: str, folder: Path) -> Path:
+    def _fetched(self, request: str, folder: Path, pulse: Pulse) -> Path:
         command = [uv(), "python", "install", request, "--install-dir", os.fspath(folder)]
         try:
             # Its own command for it need not stand on this machine's path.
-            run_uv([*command, "--no-progress"], self._base, {"UV_PYTHON_INSTALL_BIN": "0"})
+            own = {"UV_PYTHON_INSTALL_BIN": "0"}
+            run_uv([*command, "--no-progress"], self._base, pulse, own)
         except LibraryError as error:
             raise refusal(self._ask, self._base, f"none can be sent. {error.cause}") from None
         for home in _homes(folder):

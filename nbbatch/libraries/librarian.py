@@ -8,6 +8,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -101,9 +102,10 @@ class Librarian:
         if pins is None:
             from nbbatch.libraries.resolving import resolve
 
-            say(f"resolving {', '.join(asked.requirements[:3])}")
+            pulse = partial(say, f"resolving {', '.join(asked.requirements[:3])}")
+            pulse()
             with tempfile.TemporaryDirectory(prefix="nbbatch-asked-") as made:
-                pins = resolve(asked, preferred, plan.target, Path(made))
+                pins = resolve(asked, preferred, plan.target, Path(made), pulse)
             self._built.add({request: pins})
         return with_pins(plan, pins, dict.fromkeys(asked.names, asked.reason))
 
@@ -170,12 +172,13 @@ class Librarian:
         # Loaded only where it is needed.
         from nbbatch.libraries.resolving import download
 
-        say(f"resolving {len(items)} libraries for {plan.target.name}")
+        pulse = partial(say, f"resolving {len(items)} libraries for {plan.target.name}")
+        pulse()
         pinned = [f"{item.name}=={item.version}" for item in plan.items if item.version]
         with contextlib.ExitStack() as stack:
             made = tempfile.TemporaryDirectory(prefix="nbbatch-layers-")
             folder = Path(stack.enter_context(made))
-            download(list(items.values()), pinned, plan.target, folder)
+            download(list(items.values()), pinned, plan.target, folder, pulse)
             came = Installed([folder / "site"]).by_name
             here = {_fetched_recipe(found, plan.target): found for found in came.values()}
             return self._build(here, plan.target, say, stack)

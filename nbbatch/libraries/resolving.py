@@ -13,6 +13,7 @@ from nbbatch.errors import LibraryError
 from nbbatch.libraries.asked import Asked
 from nbbatch.libraries.indexes import uv_environment
 from nbbatch.libraries.plan import Item
+from nbbatch.libraries.sending import PULSE, Pulse
 from nbbatch.libraries.targets import family, version
 from nbbatch.worker.run.fingerprint import normalized
 
@@ -23,13 +24,17 @@ _GLIBC: Final = ((2, 28), (2, 31), (2, 34), (2, 35), (2, 36), (2, 39))
 _TAIL: Final = 12
 
 
-def download(items: Sequence[Item], pinned: Sequence[str], target: Target, folder: Path) -> None:
+def download(
+    items: Sequence[Item], pinned: Sequence[str], target: Target, folder: Path, pulse: Pulse
+) -> None:
     """Install distributions for a target into an empty folder, wheels only.
 
     Parameters
     ----------
     pinned
         The versions of what is installed here, which whatever is resolved keeps to.
+    pulse
+        Called again and again meanwhile.
 
     Raises
     ------
@@ -47,11 +52,11 @@ def download(items: Sequence[Item], pinned: Sequence[str], target: Target, folde
         *("--requirements", str(folder / "requirements.txt")),
         *(["--no-deps"] if exact else ["--constraints", str(folder / "constraints.txt")]),
     ]
-    run_uv(command, target)
+    run_uv(command, target, pulse)
 
 
 def resolve(
-    asked: Asked, preferred: Mapping[str, str], target: Target, folder: Path
+    asked: Asked, preferred: Mapping[str, str], target: Target, folder: Path, pulse: Pulse
 ) -> dict[str, str]:
     """Return name to version of requirements and all that they need, for a target.
 
@@ -59,6 +64,8 @@ def resolve(
     ----------
     preferred
         Versions to keep where nothing that is asked for forbids it.
+    pulse
+        Called again and again meanwhile.
 
     Raises
     ------
@@ -83,7 +90,7 @@ def resolve(
         ),
         *("--python-version", target.minor, "--python-platform", platform(target)),
     ]
-    run_uv(command, target)
+    run_uv(command, target, pulse)
     found = (line.split(";")[0].strip() for line in pins.read_text("utf-8").splitlines())
     return {
         normalized(name): pin
@@ -93,9 +100,17 @@ def resolve(
 
 
 def run_uv(
-    command: Sequence[str], target: Target, variables: Mapping[str, str] | None = None
+    command: Sequence[str],
+    target: Target,
+    pulse: Pulse,
+    variables: Mapping[str, str] | None = None,
 ) -> str:
     """Run uv, with some variables besides, and return what it prints.
+
+    Parameters
+    ----------
+    pulse
+        Called again and again meanwhile; where it raises, uv is ended.
 
     Raises
     ------
@@ -103,16 +118,32 @@ def run_uv(
         It could not do what it was asked for; its own words are in the message.
     """
     environ = {**uv_environment(os.environ), **(variables or {})}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environ)
-    if not done.returncode:
-        return done.stdout
-    lines = done.stderr.strip().splitlines()[-_TAIL:]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environ
+    ) as process:
+        try:
+            said, complaints = _heard(process, pulse)
+        # Also what the person does: Stop, or the card's Cancel.
+        except BaseException:
+            process.kill()
+            raise
+    if not process.returncode:
+        return said
+    lines = complaints.strip().splitlines()[-_TAIL:]
     raise LibraryError(
         f"the libraries for {target.name or 'the job'} can't be had",
         "\n    ".join(["uv says:", *lines]),
         "use an image that has them (--env image), or install versions that have wheels for "
         f"Python {target.minor} on {platform(target)}",
     )
+
+
+def _heard(process: subprocess.Popen[str], pulse: Pulse) -> tuple[str, str]:
+    while True:
+        try:
+            return process.communicate(timeout=PULSE)
+        except subprocess.TimeoutExpired:
+            pulse()
 
 
 def uv() -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import Final, NamedTuple, Protocol
@@ -14,10 +14,15 @@ from nbbatch.libraries.installed import Distribution
 from nbbatch.wire import layers
 from nbbatch.wire.layers import Chunk, Layer, Piece
 
-__all__ = ["Content", "Say", "of", "send", "silent"]
+__all__ = ["PULSE", "Content", "Pulse", "Say", "of", "send", "silent"]
 
 #: Packing is work, sending waits for the network.
 _THREADS: Final = min(8, (os.cpu_count() or 1) + 2)
+
+
+#: Called while something takes long, every so many seconds: a Cancel is heard then.
+Pulse = Callable[[], object]
+PULSE: Final = 0.2
 
 
 class Say(Protocol):

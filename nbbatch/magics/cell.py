@@ -14,7 +14,7 @@ from nbbatch.calling import cell_label, tidy_name
 from nbbatch.capture import Cell, parse_cell, wanted
 from nbbatch.capture.values import Scene, capture_cell
 from nbbatch.catching import settle
-from nbbatch.errors import JobTimeoutError, stopped
+from nbbatch.errors import JobTimeoutError
 from nbbatch.follow import (
     Detached,
     Follower,
@@ -85,11 +85,8 @@ async def _run(shell: Any, line: str, body: str, pauses: Pauses) -> _Rest:
         print(_planned(session, work, options))
         return lambda: None
     follower = Follower()
-    try:
-        with starting(follower, detachable=not asked.detach) as steps:
-            job = session.submit(replace(work, say=steps), options, follower)
-    except KeyboardInterrupt:
-        raise stopped(f"{work.spec.name} was not started, and nothing of it is left") from None
+    with starting(follower, work.spec.name, detachable=not asked.detach) as steps:
+        job = session.submit(replace(work, say=steps), options, follower)
     if asked.as_name is not None:
         bind(shell, {asked.as_name: job})
     left = partial(_left, shell, job, cell, asked)
@@ -120,11 +117,8 @@ async def _swept(shell: Any, wanted: _Swept, pauses: Pauses) -> _Rest:
         return lambda: None
     follower, name = Follower(), asked.as_name or NAME
     scene = Scene(Path.cwd(), cell.names.imports, cell_label)
-    try:
-        with starting(follower, detachable=not asked.detach) as steps:
-            job = sweep(session, replace(work, say=steps), scene, grid, options, follower)
-    except KeyboardInterrupt:
-        raise stopped(f"{work.spec.name} was not started, and nothing of it is left") from None
+    with starting(follower, work.spec.name, detachable=not asked.detach) as steps:
+        job = sweep(session, replace(work, say=steps), scene, grid, options, follower)
     bind(shell, {name: job})
     if asked.detach:
         if fitting_emitter().takes_text:

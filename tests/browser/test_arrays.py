@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
 import pytest
 from playwright.sync_api import Browser
 
 from tests.browser.lab import Lab, NotebookPage, notebook
+from tests.libraries.shop import Made, wheel
 
 pytestmark = pytest.mark.browser
 
@@ -69,3 +75,82 @@ def test_an_array_on_its_card_and_in_the_monitor(
         nb.wait_idle()
         nb.shot("array-ended")
         assert "ValueError: no data for seed 3" in nb.output(3)
+
+
+ASKING = """\
+import os
+os.environ.update(NBBATCH_HOME={home!r}, UV_DEFAULT_INDEX={index!r}, UV_CACHE_DIR={cache!r})
+%load_ext nbbatch
+from nbbatch import batch
+
+@batch(cpu=0.5, pypi=["tinylib"])
+def look(number):
+    import tinylib
+    return tinylib.__version__, number
+"""
+
+
+class Index:
+    """An index with one wheel, that answers only from a moment on."""
+
+    def __init__(self, wheel: Path) -> None:
+        self.opened = threading.Event()
+        opened = self.opened
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                opened.wait()
+                page = f'<a href="/{wheel.name}">{wheel.name}</a>'.encode()
+                data = wheel.read_bytes() if self.path.endswith(".whl") else page
+                self.send_response(200)
+                self.send_header("Content-Type", "text/html")
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            do_HEAD = do_GET
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._server.server_port}/simple"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        """Let go of whoever still waits."""
+        self.opened.set()
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Iterator[Index]:
+    """Serve an index that has a small library, once it is opened."""
+    found = Index(wheel(Made("tinylib", "1.5", {"tinylib.py": "__version__ = '1.5'\n"}), tmp_path))
+    yield found
+    found.close()
+
+
+def test_the_steps_before_an_array(
+    lab: Lab, browser: Browser, tmp_path: Path, index: Index
+) -> None:
+    """The card is there before the job, says what is done for it, and its Cancel is heard."""
+    home, cache = str(tmp_path / "home"), str(tmp_path / "cache")
+    start = ASKING.format(home=home, cache=cache, index=index.url)
+    lab.write("steps", [start, "look.map(range(3))", "list(look.map(range(3)))"])
+    with notebook(lab, browser, "steps") as nb:
+        nb.run_all()
+        wait_text(nb, ".nbb", "resolving tinylib")
+        nb.shot("array-steps", of=".nbb")
+        nb.page.locator(".nbb").get_by_role("button", name="Cancel").first.click()
+        wait_text(nb, ".jp-OutputArea", "look was not started, and nothing of it is left")
+        nb.wait_idle()
+        nb.shot("array-steps-cancelled")
+        index.opened.set()
+        nb.run_from(2)
+        wait_text(nb, ".jp-OutputArea", "('1.5', 2)")
+        nb.shot("array-steps-ended")
+
+        assert nb.errors == []

@@ -133,7 +133,7 @@ def test_cancel_on_the_card_before_the_start(
     kernel.install("tinylib")
     follower = Follower()
     follower.cancel.set()
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt, match="imports was not started"):
         submit(importing(), (), {}, {"executable": bare}, follower)
     store = local_session.backend.store
 

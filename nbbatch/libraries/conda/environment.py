@@ -6,6 +6,7 @@ import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -94,9 +95,10 @@ class Environment:
         return tuple(sorted(found.values(), key=lambda layer: layer.name))
 
     def _sent(self, new: Mapping[str, Package], store: ClientStore, say: Say) -> dict[str, Layer]:
-        say(f"fetching {len(new)} packages of conda's")
+        pulse = partial(say, f"fetching {len(new)} packages of conda's")
+        pulse()
         with tempfile.TemporaryDirectory(prefix="nbbatch-conda-") as made:
-            places = download(new.values(), Path(made))
+            places = download(new.values(), Path(made), pulse)
             linked = {
                 recipe: link(package, places[package.key], self._site)
                 for recipe, package in new.items()
@@ -125,9 +127,10 @@ class Environment:
             # A folder changes without a word.
             known = None if any(map(is_folder, self._channels)) else self._built.get(request)
             if known is None:
-                say(f"resolving {', '.join(self._ask.conda[:3])}")
+                pulse = partial(say, f"resolving {', '.join(self._ask.conda[:3])}")
+                pulse()
                 gpu = self._ask.gpu
-                found = solve(self._specs(), self._channels, self._base, gpu=gpu)
+                found = solve(self._specs(), self._channels, self._base, pulse, gpu=gpu)
                 known = [package.facts() for package in found]
                 self._built.add({request: known})
             self._packages = [Package.of(facts) for facts in known]

@@ -12,13 +12,14 @@ import importlib.util
 import os
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from nbbatch.backends.base import Target
 from nbbatch.errors import LibraryError
+from nbbatch.libraries.sending import PULSE, Pulse
 from nbbatch.libraries.targets import family, version
 
 __all__ = ["Package", "cuda", "download", "is_folder", "solve", "subdir"]
@@ -95,9 +96,14 @@ def subdir(target: Target) -> str:
 
 
 def solve(
-    specs: Sequence[str], channels: Sequence[str], target: Target, *, gpu: bool
+    specs: Sequence[str], channels: Sequence[str], target: Target, pulse: Pulse, *, gpu: bool
 ) -> list[Package]:
     """Return the packages of an environment that has what is asked for.
+
+    Parameters
+    ----------
+    pulse
+        Called again and again meanwhile.
 
     Raises
     ------
@@ -118,12 +124,17 @@ def solve(
         return found
 
     asked, where = ", ".join(specs), ", ".join(channels)
-    records = _done(solved, rattler, f"no environment with {asked} can be had from {where}")
+    records = _done(solved, f"no environment with {asked} can be had from {where}", pulse)
     return sorted(map(_package, records), key=lambda package: package.name)
 
 
-def download(packages: Iterable[Package], folder: Path) -> dict[str, Path]:
+def download(packages: Iterable[Package], folder: Path, pulse: Pulse) -> dict[str, Path]:
     """Fetch and unpack packages below a folder; return where each is, by its key.
+
+    Parameters
+    ----------
+    pulse
+        Called again and again meanwhile.
 
     Raises
     ------
@@ -146,7 +157,7 @@ def download(packages: Iterable[Package], folder: Path) -> dict[str, Path]:
 
         await asyncio.gather(*map(fetch, wanted))
 
-    _done(fetched, rattler, "the packages of the conda environment can't be had")
+    _done(fetched, "the packages of the conda environment can't be had", pulse)
     return places
 
 
@@ -162,7 +173,7 @@ def _rattler() -> Any:
     return rattler
 
 
-def _done(work: Callable[[], Awaitable[T]], rattler: Any, what: str) -> T:
+def _done(work: Callable[[], Awaitable[T]], what: str, pulse: Pulse) -> T:
     """Run what is asynchronous to its end, in a thread; its errors are the user's."""
 
     async def run() -> T:
@@ -170,7 +181,10 @@ def _done(work: Callable[[], Awaitable[T]], rattler: Any, what: str) -> T:
 
     pool = ThreadPoolExecutor(1, thread_name_prefix="nbbatch-conda")
     try:
-        return pool.submit(asyncio.run, run()).result()
+        running = pool.submit(asyncio.run, run())
+        while not wait([running], PULSE).done:
+            pulse()
+        return running.result()
     # Rattler's errors have no class in common.
     except Exception as error:
         text = re.sub(r"\n\s*\n", "\n", str(error).strip())[:_WORDS]
