@@ -1,16 +1,20 @@
-"""Where editable installs have their sources."""
+"""Where editable installs have their sources, and what is said of them."""
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-__all__ = ["editable_roots"]
+__all__ = ["editable_roots", "metadata_of"]
 
-_roots: dict[Path, tuple[int, frozenset[Path]]] = {}
+_roots: dict[Path, tuple[int, Mapping[Path, Path]]] = {}
+#: Of its ``.dist-info``, what code asks for; the rest is about files and folders of this machine.
+_TOLD: Final = ("METADATA", "entry_points.txt", "top_level.txt")
 
 
 def editable_roots() -> set[Path]:
@@ -18,25 +22,46 @@ def editable_roots() -> set[Path]:
 
     Each installation directory is read again only when something in it was installed or removed.
     """
-    installations = (at for at in sys.path if at.endswith(("site-packages", "dist-packages")))
-    return {root for directory in installations for root in _roots_in(Path(directory))}
+    return set(_installed())
 
 
-def _roots_in(directory: Path) -> frozenset[Path]:
+def metadata_of(place: Path) -> list[tuple[str, Path]]:
+    """Return what is said of the editable install whose sources lie in `place`, if any do.
+
+    Pairs of the name beside the sources, where `importlib.metadata` looks for it, and the file.
+    """
+    installed = _installed()
+    above = [root for root in installed if place.is_relative_to(root)]
+    if not above:
+        return []
+    record = installed[max(above, key=lambda root: len(root.parts))]
+    return [(f"{record.name}/{n}", record / n) for n in _TOLD if (record / n).is_file()]
+
+
+def _installed() -> dict[Path, Path]:
+    """Return the ``.dist-info`` of each editable install, by its root."""
+    folders = (at for at in sys.path if at.endswith(("site-packages", "dist-packages")))
+    found: dict[Path, Path] = {}
+    for folder in folders:
+        found = {**_roots_in(Path(folder)), **found}
+    return found
+
+
+def _roots_in(directory: Path) -> Mapping[Path, Path]:
     try:
         changed = directory.stat().st_mtime_ns
         known = _roots.get(directory)
         if known is None or known[0] != changed:
             known = _roots[directory] = (changed, _read_roots(directory))
     except OSError:
-        return frozenset()
+        return {}
     return known[1]
 
 
-def _read_roots(directory: Path) -> frozenset[Path]:
+def _read_roots(directory: Path) -> Mapping[Path, Path]:
     records = [entry for entry in directory.iterdir() if entry.suffix == ".dist-info"]
-    roots = (_root(record / "direct_url.json") for record in records)
-    return frozenset(root for root in roots if root is not None)
+    roots = ((_root(record / "direct_url.json"), record) for record in records)
+    return {root: record for root, record in roots if root is not None}
 
 
 def _root(record: Path) -> Path | None:

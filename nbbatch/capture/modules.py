@@ -19,7 +19,8 @@ from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from nbbatch.capture.editable import editable_roots
+from nbbatch.capture.editable import editable_roots, metadata_of
+from nbbatch.capture.names import imported
 from nbbatch.errors import UsageError
 from nbbatch.wire.files import pack_files
 
@@ -94,7 +95,7 @@ def local_modules(names: Iterable[str], *, search_dir: Path) -> list[LocalModule
         module = _local_module(name, search_dir, budget)
         if module is not None:
             found[name] = module
-            waiting |= imports_of(module) - seen
+            waiting |= {each.partition(".")[0] for each in imports_of(module)} - seen
     return [found[name] for name in sorted(found)]
 
 
@@ -128,6 +129,7 @@ def _local_module(name: str, search_dir: Path, budget: _Budget) -> LocalModule |
             # A folder of data or of logs, too, passes for a package without __init__.py.
             return None
         files = sorted(entry for place in places for entry in _files(name, place, budget))
+        files += metadata_of(places[0].absolute())
     except OSError as error:
         raise _unreadable(error) from error
     return LocalModule(name, places[0].parent, tuple(files))
@@ -253,13 +255,13 @@ _parsed: dict[Path, tuple[tuple[int, int], frozenset[str]]] = {}
 
 
 def imports_of(module: LocalModule) -> set[str]:
-    """Return the top-level names that the files of a module import, at any depth."""
+    """Return the modules that the files of a module may import; see `nbbatch.capture.names`."""
     sources = (path for _, path in module.files if path.name.endswith(".py"))
     return {name for path in sources for name in _imports(path)}
 
 
 def _imports(path: Path) -> frozenset[str]:
-    """Return the top-level names that a file imports, read again only when it has changed."""
+    """Return the modules that a file may import, read again only when it has changed."""
     facts = path.stat()
     version = (facts.st_mtime_ns, facts.st_size)
     known = _parsed.get(path)
@@ -276,7 +278,5 @@ def _parse_imports(path: Path) -> Iterator[str]:
     except (SyntaxError, ValueError, RecursionError):
         return  # a template, or for another Python: it fails where it is imported, or never
     for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name.partition(".")[0] for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-            yield node.module.partition(".")[0]
+        if isinstance(node, ast.Import) or (isinstance(node, ast.ImportFrom) and not node.level):
+            yield from imported(node)

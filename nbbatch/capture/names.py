@@ -17,7 +17,7 @@ from nbbatch.capture.bytecode import function_globals, index_functions
 from nbbatch.capture.flow import Flow
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Mapping
+    from collections.abc import Container, Iterable, Iterator, Mapping
 
 __all__ = [
     "CellNames",
@@ -49,7 +49,8 @@ class CellNames:
     deletes
         Names that may be deleted at top level.
     imports
-        Top-level names of the modules imported anywhere in the cell.
+        The modules imported anywhere in the cell; of ``from a import b`` both ``a`` and ``a.b``,
+        which may be one.
     star_imports
         Modules imported with ``*``, in order; what they bind is not known here.
     dynamic
@@ -135,15 +136,17 @@ class _Mentions:
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             # With an argument these look into that object.
             self.dynamic |= node.func.id in _OWN_NAMESPACE_CALLS and not node.args
-        elif isinstance(node, ast.Import):
-            self.imports.update(alias.name.partition(".")[0] for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            self._note_from(node)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            self.imports.update(imported(node))
+            if isinstance(node, ast.ImportFrom) and node.names[0].name == "*":
+                self.stars.append("." * node.level + (node.module or ""))
 
-    def _note_from(self, node: ast.ImportFrom) -> None:
-        if node.module:
-            self.imports.add(node.module.partition(".")[0])
-        else:
-            self.imports.update(alias.name for alias in node.names if alias.name != "*")
-        if any(alias.name == "*" for alias in node.names):
-            self.stars.append("." * node.level + (node.module or ""))
+
+def imported(node: ast.Import | ast.ImportFrom) -> Iterator[str]:
+    """Yield the modules that a statement may import; relative ones by what is said of them."""
+    names = [alias.name for alias in node.names if alias.name != "*"]
+    if isinstance(node, ast.Import) or not node.module:
+        yield from names
+    else:
+        yield node.module
+        yield from (f"{node.module}.{name}" for name in names)

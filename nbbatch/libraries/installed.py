@@ -135,17 +135,34 @@ class Installed:
                 found.setdefault(module, []).append(distribution)
         return found
 
-    def bringing(self, module: str) -> list[Distribution]:
+    def bringing(self, module: str, *, part: bool = False) -> list[Distribution]:
         """Return the distributions that bring a module, given dotted or not.
 
-        Of a package that several share (a namespace), those that bring what is loaded of it, or
-        all where nothing is.
+        Of a package that several share (a namespace), those that have the module itself. Where
+        these are several still, those that bring what is loaded of it, or all where nothing is.
+
+        Parameters
+        ----------
+        part
+            Whether something below the module is asked for too: then not all of it is meant.
         """
-        found = self._by_module.get(module.partition(".")[0], [])
+        found = self._having(module)
         if len(found) < 2:
             return found
         used = [each for each in found if any(map(_loaded, each.files))]
-        return used or found
+        return used or ([] if part else found)
+
+    def _having(self, module: str) -> list[Distribution]:
+        found = self._by_module.get(module.partition(".")[0], [])
+        while len(found) > 1 and "." in module:
+            place = module.replace(".", "/")
+            starts = (f"{place}.", f"{place}/")
+            having = [e for e in found if any(name.startswith(starts) for name in e.files)]
+            if having:
+                return having
+            # It may be a name in a module.
+            module = module.rpartition(".")[0]
+        return found
 
 
 def _loaded(name: str) -> bool:

@@ -98,8 +98,10 @@ class _Search:
         self._done: set[tuple[str, str]] = set()
 
     def run(self, wants: Mapping[str, str], types: Container[str]) -> Needs:
-        for module in sorted(wants):
-            for found in self._there.bringing(module):
+        ordered = sorted(wants)
+        for module, following in zip(ordered, [*ordered[1:], ""], strict=True):
+            part = following.startswith(f"{module}.")
+            for found in self._there.bringing(module, part=part):
                 if _travels(found):
                     pickled = module.partition(".")[0] in types
                     self._take(found, frozenset(), wants[module], pickled=pickled)

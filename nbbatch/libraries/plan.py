@@ -8,10 +8,20 @@ from enum import Enum
 
 from nbbatch.backends.base import Target
 from nbbatch.errors import LibraryError
+from nbbatch.libraries.installed import Distribution
 from nbbatch.libraries.needs import Need, Needs
-from nbbatch.libraries.targets import files_fit
+from nbbatch.libraries.targets import files_fit, kernel_target, python_fits
 
-__all__ = ["Item", "Plan", "Way", "check_obtainable", "make_plan", "misfits", "with_pins"]
+__all__ = [
+    "Item",
+    "Plan",
+    "Way",
+    "check_obtainable",
+    "make_plan",
+    "misfits",
+    "obtainable",
+    "with_pins",
+]
 
 
 class Way(str, Enum):
@@ -52,12 +62,6 @@ class Item:
     def pickled(self) -> bool:
         """Whether values that travel are of its types."""
         return self.need is not None and self.need.pickled
-
-    @property
-    def obtainable(self) -> bool:
-        """Whether it can be had: what was not installed from an index is in none, or is another."""
-        installed = None if self.need is None else self.need.distribution
-        return self.way is not Way.INDEX or installed is None or not installed.origin
 
     @property
     def major(self) -> bool:
@@ -101,10 +105,25 @@ def _major(version: str) -> str:
     return version.partition(".")[0]
 
 
-def check_obtainable(plan: Plan) -> None:
-    """Refuse what was installed here from elsewhere, and does not run there as it is.
+def obtainable(item: Item, target: Target) -> bool:
+    """Tell whether a distribution can be had, as far as is known without asking an index."""
+    return not (_from_elsewhere(item) or _refuses(item, target))
 
-    An index may have something else under its name, by whoever was faster.
+
+def _from_elsewhere(item: Item) -> bool:
+    """Tell whether no index has it: one may have something else under its name, by somebody."""
+    return item.way is Way.INDEX and item.need is not None and bool(item.need.distribution.origin)
+
+
+def _refuses(item: Item, target: Target) -> bool:
+    """Tell whether the version that is installed here is not for the Python there."""
+    if item.way is not Way.INDEX or item.need is None:
+        return False
+    return not python_fits(item.need.distribution, target)
+
+
+def check_obtainable(plan: Plan) -> None:
+    """Refuse what can't be had, whatever an index has.
 
     Raises
     ------
@@ -112,16 +131,30 @@ def check_obtainable(plan: Plan) -> None:
         There is such a thing.
     """
     for item in plan.items:
-        if not item.obtainable and item.need is not None:
-            vcs = item.need.distribution.origin.get("vcs_info", {}).get("vcs")
-            there = f"Python {plan.target.python} on {plan.target.machine}, {plan.target.libc}"
-            raise LibraryError(
-                f"{item.name} {item.version} can't be given to the job: {item.reason}",
-                f"it was installed here from {vcs or 'a file or an address'}, not from an index, "
-                f"and what is installed does not run on {plan.target.name} ({there})",
-                "an image with the kernel's Python and platform (--image), one that has it "
-                f"(--env image), or one from an index: --pypi {item.name}",
-            )
+        if item.need is not None and not obtainable(item, plan.target):
+            tell = _no_index if _from_elsewhere(item) else _another_python
+            what = f"{item.name} {item.version} can't be given to the job: {item.reason}"
+            raise LibraryError(what, *tell(item.name, item.need.distribution, plan.target))
+
+
+def _no_index(name: str, found: Distribution, target: Target) -> tuple[str, str]:
+    vcs = found.origin.get("vcs_info", {}).get("vcs")
+    there = f"Python {target.python} on {target.machine}, {target.libc}"
+    cause = (
+        f"it was installed here from {vcs or 'a file or an address'}, not from an index, "
+        f"and what is installed does not run on {target.name} ({there})"
+    )
+    hint = (
+        "an image with the kernel's Python and platform (--image), one that has it "
+        f"(--env image), or one from an index: --pypi {name}"
+    )
+    return cause, hint
+
+
+def _another_python(name: str, found: Distribution, target: Target) -> tuple[str, str]:
+    cause = f"it runs on Python {found.python}, and {target.name} has Python {target.python}"
+    own = f"--python {kernel_target().python}, which then goes along"
+    return cause, f"{own}; or another version of it: --pypi {name}"
 
 
 def make_plan(needs: Needs, target: Target) -> Plan:

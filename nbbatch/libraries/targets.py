@@ -15,7 +15,7 @@ from nbbatch.backends.base import Target
 from nbbatch.libraries.installed import Distribution
 from nbbatch.worker.run import fingerprint
 
-__all__ = ["files_fit", "kernel_target", "told"]
+__all__ = ["files_fit", "kernel_target", "python_fits", "told"]
 
 _MANYLINUX: Final = re.compile(r"manylinux_(\d+)_(\d+)_(\w+)")
 #: What they were called before: https://peps.python.org/pep-0600/#legacy-manylinux-tags
@@ -38,12 +38,13 @@ def told(name: str, found: Mapping[str, Any]) -> Target:
 
 def files_fit(found: Distribution, target: Target) -> bool:
     """Tell whether a distribution's files, as they are installed here, run in `target`."""
-    if not found.files or not _python_fits(found, target):
+    if not found.files or not python_fits(found, target):
         return False
     return any(_tag_fits(tag, target) for tag in found.tags)
 
 
-def _python_fits(found: Distribution, target: Target) -> bool:
+def python_fits(found: Distribution, target: Target) -> bool:
+    """Tell whether a distribution says that it runs on a target's Python."""
     try:
         return SpecifierSet(found.python).contains(f"{target.minor}.99", prereleases=True)
     except InvalidSpecifier:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container
 
-from nbbatch.libraries.plan import Item, Plan, Way, misfits
+from nbbatch.libraries.plan import Item, Plan, Way, misfits, obtainable
 
 __all__ = ["described", "refusal"]
 
@@ -50,7 +50,7 @@ def _fate(item: Item, plan: Plan, mode: str, kept: Container[str]) -> str:
     if mode != "auto":
         known = plan.target.known
         return ("differs" if item.has else "missing") if known else "not sent"
-    if not item.obtainable:
+    if not obtainable(item, plan.target):
         return "refused"
     if item.name in kept:
         return "sent before"

@@ -14,7 +14,7 @@ from nbbatch.wire import spec, tensors
 if TYPE_CHECKING:
     from nbbatch.wire.upstream import Reference
 
-_IMPORT = opcode.opmap["IMPORT_NAME"]
+_IMPORT, _FROM = opcode.opmap["IMPORT_NAME"], opcode.opmap["IMPORT_FROM"]
 
 
 class Pickler(cloudpickle.Pickler):  # type: ignore[misc, unused-ignore]
@@ -110,13 +110,19 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc, unused-ignore]
 
 
 def imported(code: types.CodeType) -> Iterator[str]:
-    """Yield the modules that a function's code imports, inner functions included."""
-    raw, high = code.co_code, 0
+    """Yield the modules that a function's code may import, inner functions included.
+
+    Of ``from a import b`` both ``a`` and ``a.b``, which may be one.
+    """
+    raw, high, module = code.co_code, 0, ""
     for at in range(0, len(raw), 2):
         number = raw[at + 1] | high
         high = number << 8 if raw[at] == opcode.EXTENDED_ARG else 0
         if raw[at] == _IMPORT:
-            yield code.co_names[number]
+            module = code.co_names[number]
+            yield module
+        elif raw[at] == _FROM:
+            yield f"{module}.{code.co_names[number]}"
     for const in code.co_consts:
         if isinstance(const, types.CodeType):
             yield from imported(const)

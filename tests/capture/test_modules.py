@@ -172,6 +172,30 @@ def test_editable_install_by_record(editable: bool, tmp_path: Path) -> None:
     assert travelling(found) == ({"mine_a": ["mine_a.py"]} if editable else {})
 
 
+def test_what_is_said_of_an_editable_install(tmp_path: Path) -> None:
+    """Its metadata travels beside it, of the innermost one; nothing about this machine does."""
+    inner = tmp_path / "outer/inner"
+    write(inner, "src/mine_a/__init__.py", "src/mine_a/m.py")
+    site = tmp_path / "env/site-packages"
+    for root in (inner, inner.parent):
+        name = f"{root.name}-1.dist-info"
+        write(site, f"{name}/METADATA", f"{name}/RECORD", f"{name}/entry_points.txt")
+        record = {"url": root.as_uri(), "dir_info": {"editable": True}}
+        (site / name / "direct_url.json").write_text(json.dumps(record))
+    sys.path += [str(site), str(inner / "src")]
+
+    found = local_modules(["mine_a"], search_dir=tmp_path)
+
+    assert travelling(found) == {
+        "mine_a": [
+            "mine_a/__init__.py",
+            "mine_a/m.py",
+            "inner-1.dist-info/METADATA",
+            "inner-1.dist-info/entry_points.txt",
+        ]
+    }
+
+
 def test_links(tmp_path: Path) -> None:
     """Links are followed; a loop ends, and a link to nowhere is left out."""
     write(tmp_path, "mine/__init__.py", "mine/sub/m.py", "outside/data.csv")

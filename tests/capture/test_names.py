@@ -191,13 +191,13 @@ def test_deletes() -> None:
 
 
 def test_imports() -> None:
-    """Imports anywhere count by their top-level name, relative ones too."""
+    """Imports anywhere count, relative ones too; a name that is imported may be a module."""
     names = analyse(
         "import a.b as c\nfrom d.e import f\n"
         "def g():\n  import h\n  from . import i\n  from ..j import k"
     )
 
-    assert names.imports == {"a", "d", "h", "i", "j"}
+    assert names.imports == {"a.b", "d.e", "d.e.f", "h", "i", "j", "j.k"}
 
 
 def test_star_imports() -> None:
@@ -205,7 +205,7 @@ def test_star_imports() -> None:
     names = analyse("from b.c import *\nfrom a import *\nfrom .d import *")
 
     assert names.star_imports == ("b.c", "a", ".d")
-    assert names.imports == {"a", "b", "d"}
+    assert names.imports == {"a", "b.c", "d"}
 
 
 @pytest.mark.parametrize(

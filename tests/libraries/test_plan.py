@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from nbbatch.backends.base import Target
+from nbbatch.errors import LibraryError
 from nbbatch.libraries.installed import Installed
 from nbbatch.libraries.needs import find_needs
-from nbbatch.libraries.plan import Way, make_plan, misfits
+from nbbatch.libraries.plan import Way, check_obtainable, make_plan, misfits
 from nbbatch.libraries.targets import kernel_target
 from nbbatch.libraries.telling import described
 from tests.libraries.shop import Made, install
@@ -98,13 +99,18 @@ def test_circles_end(site: Path) -> None:
 
 
 def test_a_shared_package(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of a namespace, those parts that are loaded; all where none is."""
+    """Of a namespace, those parts that are named, else those that are loaded, or all of them."""
     put(site, "ns-one", files={"ns/one/__init__.py": ""})
-    put(site, "ns-two", files={"ns/two/__init__.py": ""})
-    assert set(names(site, "ns")) == {"ns-one", "ns-two"}
-    monkeypatch.setitem(sys.modules, "ns.two", os)
+    put(site, "ns-two", files={"ns/two.cpython-311-x86_64-linux-gnu.so": ""})
+    put(site, "ns-deep", files={"ns/deep/three/__init__.py": ""})
+    assert set(names(site, "ns")) == {"ns-one", "ns-two", "ns-deep"}
+    assert set(names(site, "ns", "ns.two")) == {"ns-two"}
+    monkeypatch.setitem(sys.modules, "ns.one", os)
 
-    assert set(names(site, "ns.two")) == {"ns-two"}
+    assert set(names(site, "ns")) == {"ns-one"}
+    assert set(names(site, "ns.two.name")) == {"ns-two"}
+    assert set(names(site, "ns.deep", "ns.deep.other")) == {"ns-deep"}
+    assert set(names(site, "ns", "ns.deep.three")) == {"ns-one", "ns-deep"}
 
 
 def test_editable_ones_travel_as_files(site: Path) -> None:
@@ -144,10 +150,18 @@ def test_whose_files_fit(site: Path, tag: str, target: Target, wanted: Way) -> N
 
 
 def test_a_python_that_is_refused(site: Path) -> None:
-    """Plain Python, too, may ask for a newer one than the image has."""
+    """Of plain Python, too, this version may be for newer ones than the image's: it says so."""
     put(site, "lib", python=f">={HERE}")
+    target = replace(IMAGE, python="3.8")
+    needs = find_needs({"lib": "it is imported"}, (), Installed([site]), target)
+    plan = make_plan(needs, target)
+    with pytest.raises(LibraryError) as caught:
+        check_obtainable(plan)
 
-    assert way(site, "lib", replace(IMAGE, python="3.8")) is Way.INDEX
+    assert described(plan, "auto").splitlines()[1] == "lib  1.0  refused  it is imported"
+    assert f"it runs on Python >={HERE}, and image has Python 3.8" in caught.value.cause
+    assert f"--python {HERE}" in caught.value.hint
+    assert "--pypi lib" in caught.value.hint
 
 
 def test_an_installation_without_a_list_of_files(site: Path) -> None:
