@@ -5,6 +5,7 @@
 `call`          one call's future; its value is unpickled by whoever asks for it
 `pool`          which worker gets which calls, and what becomes of them
 `member`        one worker, as seen from here: what it was given, what it gave back
+`choosing`      which worker gets the next calls
 `posting`       the objects that go to workers and come from them
 `starting`      what a worker needs, and its start
 `broken`        why calls can't be made

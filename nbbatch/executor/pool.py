@@ -4,6 +4,7 @@
 
     submit ──→ waiting ──→ a member's calls ──→ frame `returned` ──→ the call is done
                   ↑               │
+                  ├── not begun ──┼── it is busy for long, another worker is free
                   └── not begun ──┴── its worker has ended ──→ begun: the call fails
 
 Others only append to `waiting`, or put something into the thread's inbox.
@@ -24,6 +25,7 @@ from typing import Any, Protocol
 from nbbatch.errors import BrokenExecutorError, ImageError, NbbatchError
 from nbbatch.executor.broken import Broken, never_made, stopped, unready, vanished
 from nbbatch.executor.call import Call
+from nbbatch.executor.choosing import robbed, taker
 from nbbatch.executor.exiting import EXIT, exiting, finish, forget
 from nbbatch.executor.member import Member, Tell, Took
 from nbbatch.executor.pace import Pace
@@ -174,10 +176,12 @@ class Pool:
 
     def _assign(self) -> None:
         """Give calls to workers as long as there are calls, and workers that take them."""
-        while self._broken is None and self._waiting:
+        while self._broken is None:
             try:
+                if not self._waiting and not self._regain():
+                    return
                 self._renew()
-                member = self._free()
+                member = taker(self._able(), self._most, self.pace)
                 if member is None and not self._may_start():
                     return
                 self._pick(member.given if member is not None else 0)
@@ -187,16 +191,14 @@ class Pool:
                 self._break(functools.partial(stopped, error))
             self._in_hand = []
 
-    def _free(self) -> Member | None:
-        """Return the worker that is to get the next calls; None where there is none."""
-        able = self._able()
-        idle = next((member for member in able if not member.waiting), None)
-        if idle is not None or len(able) < self._most:
-            return idle
-        # Calls may go to one that is busy, so that it need not wait for them: not where they might.
-        brisk = [member for member in able if member.brisk(self.pace.worth)]
-        least = min(brisk, key=lambda member: member.waiting, default=None)
-        return least if least and least.waiting < self.pace.depth else None
+    def _regain(self) -> bool:
+        """Take back calls that a worker has not begun, for one that could; tell whether any."""
+        while member := robbed(self._able(), self._most):
+            found = member.take_back()
+            self._put_back(found)
+            if found:
+                return True
+        return False
 
     def _may_start(self) -> bool:
         return len(self._able()) < self._most
@@ -249,6 +251,11 @@ class Pool:
                     self._in_hand.append(call)
 
     def _put_back(self, given: Sequence[Call[Any]]) -> None:
+        """Have calls wait again that no worker has begun."""
+        if self._terminated:
+            for call in given:
+                call.fail(never_made())
+            return
         with self._lock:
             self._waiting.extendleft(reversed(given))
 
@@ -258,7 +265,10 @@ class Pool:
         for frame in frames:
             # What can't be looked at now is found out when the worker has ended.
             with contextlib.suppress(NbbatchError):
-                self._learn(member.take(frame))
+                if frame["kind"] == "left":
+                    self._put_back(member.left(frame))
+                else:
+                    self._learn(member.take(frame))
         if self._each is not None and member.given >= self._each and not member.waiting:
             self._dismiss(member)
 
@@ -273,6 +283,7 @@ class Pool:
             # What it could not say any more; a store that fails now leaves its calls in doubt.
             with contextlib.suppress(NbbatchError):
                 self._learn(member.sweep())
+                self._put_back(member.unsaid())
         begun, later = member.doubtful()
         if self._terminated:
             begun, later = begun + later, []

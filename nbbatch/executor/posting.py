@@ -35,8 +35,16 @@ class Post:
         self._job = job
         self._known = known
 
-    def give(self, number: int, graphs: Sequence[Graph], sources: Mapping[str, Any]) -> bool:
-        """Write calls; tell whether the worker will see them."""
+    def give(
+        self, number: int, graphs: Sequence[Graph], sources: Mapping[str, Any], *, ahead: bool
+    ) -> bool:
+        """Write calls; tell whether the worker will see them.
+
+        Parameters
+        ----------
+        ahead
+            Whether they may be taken back; the worker claims them first.
+        """
         stamp = calls.calls_stamp(self._key, self._job, number)
         bytecode = any(graph.bytecode for graph in graphs)
         pieces = calls.pack(
@@ -46,12 +54,21 @@ class Post:
             self._known,
             bytecode=bytecode,
             sources=dict(sources),
+            ahead=ahead,
         )
         return self._store.put(keys.calls(self._job, number), pieces, if_absent=True)
 
     def close(self, number: int) -> None:
         """Tell the worker that nothing more comes."""
         calls.close(self._store, self._key, self._job, number)
+
+    def take_back(self, number: int) -> bool:
+        """Take calls back that were given ahead; tell whether the worker had not claimed them."""
+        return calls.settle(self._store, self._key, self._job, number, 0) == 0
+
+    def share(self, number: int) -> int | None:
+        """Return how many of some calls the worker makes, where anybody has said it."""
+        return calls.share(self._store, self._key, self._job, number)
 
     def returned(self) -> Iterator[tuple[int, int]]:
         """Yield what the worker has given back, in order: of which calls, up to which."""

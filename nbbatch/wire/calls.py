@@ -5,19 +5,36 @@ writes what came of them: together, or in several pieces where that takes a whil
 nothing more to say *closes*: the client so that the worker ends, the worker where nothing has come
 for long. Both write the next number if it is not there yet, so that only one of them can: calls
 are never given to a worker that has gone, and no worker goes while it is being given some.
+
+No call waits behind a long one while another worker is free. What a worker has in hand and has
+not begun it gives back as soon as a call takes long. What it was given *ahead*, before it was
+known to be free, the client may take back: the worker claims such calls before it makes any.
+Whoever writes first how many of them are the worker's *share* has decided it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Dict, Iterable, List, Mapping, Sequence, Tuple
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from nbbatch.wire import graph, keys, parts, spec
 from nbbatch.wire.envelope import Envelope, Stamp, unseal
 from nbbatch.wire.graph import Graph, Loaded
 from nbbatch.wire.store import Buffer, ReadingStore, Store
 
-__all__ = ["Packed", "calls_stamp", "close", "is_closed", "pack", "read", "returned_stamp", "star"]
+__all__ = [
+    "Packed",
+    "calls_stamp",
+    "close",
+    "cut",
+    "is_closed",
+    "pack",
+    "read",
+    "returned_stamp",
+    "settle",
+    "share",
+    "star",
+]
 
 
 @dataclass(frozen=True)
@@ -113,6 +130,39 @@ def close(store: Store, key: bytes, job: str, number: int) -> bool:
 def is_closed(meta: Mapping[str, Any]) -> bool:
     """Tell whether an object says that there are no more calls."""
     return bool(meta.get("closed"))
+
+
+def settle(store: Store, key: bytes, job: str, number: int, upto: int) -> int:
+    """Say how many of some calls are the worker's, unless it was said; return what was said."""
+    if store.put(keys.share(job, number), _share(store, key, job, number, upto), if_absent=True):
+        return upto
+    said = share(store, key, job, number)
+    return upto if said is None else said
+
+
+def cut(store: Store, key: bytes, job: str, number: int, upto: int) -> None:
+    """Say that fewer of its calls are the worker's: for the worker alone, which has claimed all."""
+    store.put(keys.share(job, number), _share(store, key, job, number, upto))
+
+
+def share(store: ReadingStore, key: bytes, job: str, number: int) -> Optional[int]:
+    """Return how many of some calls are the worker's; None where nobody has said it.
+
+    Raises
+    ------
+    SealError
+        It was altered.
+    """
+    data = store.get(keys.share(job, number))
+    return None if data is None else int(read(data, _share_stamp(key, job, number))[0]["upto"])
+
+
+def _share(store: Store, key: bytes, job: str, number: int, upto: int) -> List[Buffer]:
+    return pack(store, _share_stamp(key, job, number), (), set(), upto=upto)
+
+
+def _share_stamp(key: bytes, job: str, number: int) -> Stamp:
+    return Stamp(key, spec.SHARE, f"{job}/{number}")
 
 
 def star(function: Any, items: Sequence[Sequence[Any]]) -> List[Any]:

@@ -22,6 +22,8 @@ A frame is a dict of plain JSON values with ``kind`` and ``t`` (seconds since th
 ``returned``   of an executor's worker: ``number`` of the calls that it was given together, ``upto``
                which of them it has worked them off, and for each of the last ones in ``ends``
                whether it returned, and its seconds
+``left``       of an executor's worker: ``number`` of calls, ``upto`` which of them it makes them:
+               the others it gives back
 ``end``        ``status``: the outcome is written; nothing follows
 =============  ==========================================================================
 

@@ -15,6 +15,8 @@ Layout under the root of a store::
     jobs/<job>/files/<name>          whatever the job itself keeps (checkpoints)
     jobs/<job>/calls/<n>             what an executor's worker is to call, sealed, numbered from 0
     jobs/<job>/returned/<n>-<to>     what came of these calls, up to one of them, sealed
+    jobs/<job>/share/<n>             how many of these calls are the worker's: the others are made
+                                     elsewhere; sealed, and there only where somebody asked
     cache/<key>                      the result of a job, for later ones like it, sealed
     records/<user>/<job>             what the user's other machines must know of it, sealed
     probe/<word>                     what `nbbatch doctor` writes, reads and removes
@@ -217,6 +219,10 @@ def file(job: str, name: str) -> str:
 
 def calls(job: str, number: int) -> str:
     return f"{JOBS}{job}/calls/{number:08d}"
+
+
+def share(job: str, number: int) -> str:
+    return f"{JOBS}{job}/share/{number:08d}"
 
 
 def returned_all(job: str) -> str:

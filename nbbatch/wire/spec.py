@@ -14,6 +14,7 @@ OUTCOME = "outcome"
 RECORD = "record"
 CALLS = "calls"
 RETURNED = "returned"
+SHARE = "share"
 CACHED = "cached"
 
 #: Kinds of jobs that are arrays: a function mapped over items, a cell swept over points.

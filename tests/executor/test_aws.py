@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from nbbatch import BatchExecutor
+from tests.executor.stages import eventually, until
 from tests.test_counts import Wire, aws_rig, buffer, new_session
 
 pytestmark = pytest.mark.thorough
@@ -52,6 +53,25 @@ def test_large_arguments_are_sent_once(wire: Wire) -> None:
         assert [call.result(60) for call in calls] == [data.raw()[n] for n in range(6)]
 
     assert wire.uploaded() < 5 << 20
+
+
+def test_a_worker_that_stands_in_the_queue(wire: Wire, tmp_path: Path) -> None:
+    """What it was given is made by another one that is free before it has begun."""
+    capacity = wire.rig.batch.place.capacity
+    executor = BatchExecutor(2)
+    first = executor.submit(until, tmp_path / "go", 1)
+    eventually(lambda: first.job and first.job.running())
+    capacity.clear()
+    second = executor.submit(pow, 2, 3)
+    eventually(lambda: second.job)
+    queued = second.job
+    (tmp_path / "go").touch()
+
+    assert (first.result(60), second.result(60)) == (1, 8)
+    assert second.job is first.job is not queued
+    executor.terminate_workers()
+    capacity.set()
+    executor.shutdown()
 
 
 def test_a_worker_that_never_began(wire: Wire) -> None:

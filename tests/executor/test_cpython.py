@@ -44,18 +44,18 @@ LEFT_OUT = {
     "ProcessPoolExecutorTest.test_ressources_gced_in_workers": SHARED,
     "ProcessPoolExecutorTest.test_killed_child": (
         "a worker that dies takes its calls with it, and no others: "
-        "test_executor.py::test_a_worker_that_dies"
+        "test_trouble.py::test_a_worker_that_dies"
     ),
     "ProcessPoolExecutorTest.test_traceback": (
         "it looks for the remote traceback as a text behind the exception; a job's exception has "
-        "it as its own traceback: test_executor.py::test_exceptions"
+        "it as its own traceback: test_trouble.py::test_exceptions"
     ),
     "ProcessPoolExecutorTest.test_max_tasks_per_child_defaults_to_spawn_context": (
         "workers have no start method"
     ),
     "ExecutorDeadlockTest.test_error_during_result_unpickle_in_result_handler": (
         "what can't be rebuilt here raises why, and breaks nothing: "
-        "test_executor.py::test_what_does_not_pickle"
+        "test_trouble.py::test_what_does_not_pickle"
     ),
     "ExecutorDeadlockTest.test_exit_during_result_unpickle_in_result_handler": (
         "the same: results are unpickled by whoever asks for them"

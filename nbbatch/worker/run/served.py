@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import replace
-from typing import Any, Callable, Dict, List, Mapping, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from nbbatch.errors import NotPicklableError
 from nbbatch.wire import calls, keys, spec
@@ -21,6 +21,8 @@ from nbbatch.worker.run.story import INTERVALS
 
 #: Seconds between two looks for the next calls: at first, and in the end.
 _LOOKS = {"file": (0.002, 0.05), "s3": (0.1, 1.0)}
+#: Seconds after which a call is a long one, and those behind it are given back.
+_LONG = {"file": 0.25, "s3": 2.0}
 
 #: What goes back of a call, and what is said of it.
 _Ended = Tuple[Graph, Dict[str, Any]]
@@ -55,7 +57,8 @@ class Server:
         self._named = named
         self._scheme = store.url.partition(":")[0]
         self._known: "set[str]" = set()
-        self._returning = Returning(self._send, INTERVALS[self._scheme])
+        pauses = INTERVALS[self._scheme], _LONG[self._scheme]
+        self._returning = Returning(self._send, self._leave, *pauses)
 
     def run(self) -> None:
         """Make ready, then work off calls until there are no more.
@@ -76,7 +79,7 @@ class Server:
             if calls.is_closed(meta):
                 return
             self._take_meta(meta)
-            self._work_off(number, found, done)
+            self._work_off(number, found[: self._share(number, meta, len(found))], done)
             number, done = number + 1, 0
 
     def _left_off(self) -> Tuple[int, int]:
@@ -109,11 +112,29 @@ class Server:
         for name, (_, text) in meta["sources"].items():
             cell.remember_source(name, text)
 
+    def _share(self, number: int, meta: Mapping[str, Any], count: int) -> int:
+        """Return how many of some calls are to be made here: from now on they stay here."""
+        place = self._me.key, self._me.job, number
+        said: Optional[int] = None
+        if meta["ahead"]:
+            said = calls.settle(self._store, *place, count)
+        elif self._me.attempt > 1:
+            said = calls.share(self._store, *place)
+        if said is None or said >= count:
+            return count
+        # The attempt before may have had no time to tell.
+        self._say(frame("left", number=number, upto=said))
+        return said
+
+    def _leave(self, number: int, upto: int) -> None:
+        calls.cut(self._store, self._me.key, self._me.job, number, upto)
+        self._say(frame("left", number=number, upto=upto))
+
     def _work_off(self, number: int, found: Sequence[Packed], done: int) -> None:
-        self._returning.begin()
-        for upto in range(done + 1, len(found) + 1):
-            ended = self._call(found[upto - 1])
-            self._returning.add(number, upto, ended, last=upto == len(found))
+        self._returning.begin(number, done, len(found))
+        for packed in found[done:]:
+            if not self._returning.add(self._call(packed)):
+                return
 
     def _send(self, number: int, upto: int, ended: Sequence[_Ended]) -> None:
         job = self._me.job
