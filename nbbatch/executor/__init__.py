@@ -7,6 +7,7 @@
 `member`        one worker, as seen from here: what it was given, what it gave back
 `choosing`      which worker gets the next calls
 `posting`       the objects that go to workers and come from them
+`sharing`       what several calls have in common is hashed and sent once
 `starting`      what a worker needs, and its start
 `broken`        why calls can't be made
 `exiting`       the program's end

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, Generic, TypeVar
 
+from nbbatch.executor.sharing import Shared
 from nbbatch.futures.job import Job
 from nbbatch.futures.returning.unread import Unread
 from nbbatch.wire.graph import Graph
@@ -26,8 +27,11 @@ class Call(Future, Generic[R]):  # type: ignore[type-arg]
         The worker that was given the call; None before.
     """
 
-    def __init__(self, graph: Graph | None) -> None:
+    def __init__(self, graph: Graph | None, shared: Shared | None = None) -> None:
         super().__init__()
+        self._shared = shared
+        if graph is not None and shared is not None:
+            shared.hold(graph)
         #: The function and its arguments, until it is done: another worker may have to be given it.
         self.graph: Graph | None = graph
         self.job: Job[Any] | None = None
@@ -45,9 +49,17 @@ class Call(Future, Generic[R]):  # type: ignore[type-arg]
         self._take(timeout)
         return super().exception(0)
 
+    def cancel(self) -> bool:
+        """Cancel it, where no worker has been given it; see `concurrent.futures.Future.cancel`."""
+        cancelled = super().cancel()
+        if cancelled:
+            self._let_go()
+        return cancelled
+
     def come(self, source: Source, *, well: bool) -> None:
         """Be done: `source` gives the value, or what was raised."""
-        self._source, self.graph = source, None
+        self._source = source
+        self._let_go()
         if well:
             self.set_result(None)
         else:
@@ -56,8 +68,13 @@ class Call(Future, Generic[R]):  # type: ignore[type-arg]
 
     def fail(self, error: BaseException) -> None:
         """Be done without having returned or raised anything itself."""
-        self.graph = None
+        self._let_go()
         self.set_exception(error)
+
+    def _let_go(self) -> None:
+        graph, self.graph = self.graph, None
+        if graph is not None and self._shared is not None:
+            self._shared.release(graph)
 
     def _take(self, timeout: float | None) -> None:
         super().exception(timeout)

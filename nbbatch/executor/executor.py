@@ -95,6 +95,7 @@ class BatchExecutor(Executor):
         #: Read by Dask, as that of every executor.
         self._max_workers = max_workers or _usual(session.backend.name, options.cpu)
         workers = Workers(session, options, (initializer, initargs), float(idle_timeout))
+        self._shared = workers.shared
         self._pool = Pool(workers, self._max_workers, max_tasks_per_child)
         # Whoever forgets it gets the results of the calls that were submitted, all the same.
         weakref.finalize(self, self._pool.close).atexit = False
@@ -127,7 +128,7 @@ class BatchExecutor(Executor):
         """
         self._pool.check()
         try:
-            call: Call[R] = Call(graph_of_call(fn, args, kwargs))
+            call: Call[R] = Call(graph_of_call(fn, args, kwargs), self._shared)
         except NbbatchError as error:
             call = Call(None)
             call.fail(error)

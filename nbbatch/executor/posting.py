@@ -12,6 +12,7 @@ from nbbatch.futures.returning.results import notebook
 from nbbatch.wire import calls, keys
 from nbbatch.wire.calls import Packed
 from nbbatch.wire.graph import Graph
+from nbbatch.wire.parts import Shared
 from nbbatch.wire.spec import Failure
 
 __all__ = ["Delivery", "Ends", "Post"]
@@ -25,15 +26,18 @@ class Post:
 
     Parameters
     ----------
-    known
+    known, shared
         See `nbbatch.wire.parts.pack`.
     """
 
-    def __init__(self, store: ClientStore, key: bytes, job: str, known: set[str]) -> None:
+    def __init__(
+        self, store: ClientStore, key: bytes, job: str, known: set[str], shared: Shared
+    ) -> None:
         self._store = store
         self._key = key
         self._job = job
         self._known = known
+        self._shared = shared
 
     def give(
         self, number: int, graphs: Sequence[Graph], sources: Mapping[str, Any], *, ahead: bool
@@ -52,6 +56,7 @@ class Post:
             stamp,
             [(graph, {}) for graph in graphs],
             self._known,
+            self._shared,
             bytecode=bytecode,
             sources=dict(sources),
             ahead=ahead,

@@ -14,6 +14,7 @@ from nbbatch.capture.modules import BROUGHT
 from nbbatch.capture.values import Captured, Scene, graph_of_call
 from nbbatch.executor.member import Member, Tell, Took
 from nbbatch.executor.posting import Post
+from nbbatch.executor.sharing import Shared
 from nbbatch.options import Options
 from nbbatch.origin import notebook
 from nbbatch.session import Session, Work
@@ -61,6 +62,7 @@ class Workers:
         self._others: list[Graph] = []
         self._work: Work | None = None
         self._known: set[str] = set()
+        self.shared = Shared()
 
     def covers(self, graph: Graph) -> bool:
         """Tell whether the workers that are started now have all that a call needs."""
@@ -86,7 +88,7 @@ class Workers:
             self._work = Work(JobSpec("serve", name), captured, notebook())
         member.job = job = self._session.submit(self._work, self._options, member)
         key, store = self._session.key_of(job.id), self._session.backend.store
-        member.post = Post(store, key, job.id, self._known)
+        member.post = Post(store, key, job.id, self._known, self.shared)
         return member
 
 

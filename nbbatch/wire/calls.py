@@ -15,7 +15,7 @@ Whoever writes first how many of them are the worker's *share* has decided it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from nbbatch.wire import graph, keys, parts, spec
 from nbbatch.wire.envelope import Envelope, Stamp, unseal
@@ -34,7 +34,12 @@ __all__ = [
     "settle",
     "share",
     "star",
+    "whose",
 ]
+
+
+#: Reads a part of an envelope; see `nbbatch.wire.parts.read`.
+Read = Callable[..., Buffer]
 
 
 @dataclass(frozen=True)
@@ -49,22 +54,28 @@ class Packed:
 
     envelope: Envelope
     meta: Mapping[str, Any]
-    first: int
-    count: int
+    indices: Sequence[int]
 
-    def load(self, store: ReadingStore, namespace: Dict[str, Any]) -> List[Loaded]:
+    def load(
+        self, store: ReadingStore, namespace: Dict[str, Any], read: Read = parts.read
+    ) -> List[Loaded]:
         """Unpickle it; its seal was checked.
+
+        Parameters
+        ----------
+        read
+            Reads a part, as `nbbatch.wire.parts.read` does.
 
         Raises
         ------
         WireError, BackendError
             A part is gone, or was altered: nothing has been unpickled.
         """
-        if not self.count:
+        if not self.indices:
             return []
         stream, *buffers = (
-            parts.read(store, self.envelope, index, lent=index > self.first)
-            for index in range(self.first, self.first + self.count)
+            read(store, self.envelope, index, lent=place > 0)
+            for place, index in enumerate(self.indices)
         )
         return list(graph.load(stream, self.meta["records"], buffers, namespace))
 
@@ -84,6 +95,7 @@ def pack(
     stamp: Stamp,
     found: Iterable[Tuple[Graph, Mapping[str, Any]]],
     known: "set[str]",
+    shared: Optional[parts.Shared] = None,
     **meta: Any,
 ) -> List[Buffer]:
     """Put the large buffers of some graphs into the store, and seal the rest into one object.
@@ -92,16 +104,39 @@ def pack(
     ----------
     found
         Each graph with what is to be said of it.
+    shared
+        See `nbbatch.wire.parts.pack`.
     meta
         What is to be said of all.
     """
     described: List[Dict[str, Any]] = []
     buffers: List[Buffer] = []
+    places: Dict[Any, int] = {}
     for each, said in found:
-        own = each.parts() if each.records else []
-        described.append({**said, **each.meta(), "parts": len(own)})
-        buffers += own
-    return parts.pack(store, stamp, {**meta, "graphs": described}, buffers, known)
+        own = []
+        for data in each.parts() if each.records else []:
+            # What several of them have travels once.
+            place = places.setdefault(whose(data) or object(), len(buffers))
+            own.append(place)
+            if place == len(buffers):
+                buffers.append(data)
+        described.append({**said, **each.meta(), "parts": own})
+    return parts.pack(store, stamp, {**meta, "graphs": described}, buffers, known, shared=shared)
+
+
+def whose(data: Buffer) -> Optional[Tuple[int, int]]:
+    """Name the object whose bytes these are, all of them; None where that can't be told.
+
+    The name holds as long as somebody holds `data`.
+    """
+    if not isinstance(data, memoryview):
+        return None
+    try:
+        size = memoryview(data.obj).nbytes
+    # Not every object shows its bytes to everybody: an array of times does not.
+    except (TypeError, ValueError, BufferError):
+        return None
+    return (id(data.obj), size) if size == data.nbytes else None
 
 
 def read(data: Buffer, stamp: Stamp) -> Tuple[Mapping[str, Any], List[Packed]]:
@@ -113,12 +148,8 @@ def read(data: Buffer, stamp: Stamp) -> Tuple[Mapping[str, Any], List[Packed]]:
         It was altered.
     """
     envelope = unseal(data, *stamp)
-    found: List[Packed] = []
-    first = 0
-    for meta in envelope.meta["graphs"]:
-        found.append(Packed(envelope, meta, first, meta["parts"]))
-        first += meta["parts"]
-    return envelope.meta, found
+    graphs = envelope.meta["graphs"]
+    return envelope.meta, [Packed(envelope, meta, meta["parts"]) for meta in graphs]
 
 
 def close(store: Store, key: bytes, job: str, number: int) -> bool:

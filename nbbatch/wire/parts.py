@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import mmap
-from typing import Any, Dict, List, Optional, Sequence, Set
+from typing import Any, Dict, List, Optional, Protocol, Sequence, Set
 
 from nbbatch.errors import NotFoundError, SealError
 from nbbatch.wire import keys
@@ -25,6 +25,19 @@ BLOB = 1 << 20
 LENT = 64 << 20
 
 
+class Shared(Protocol):
+    """Knows what several envelopes have in common."""
+
+    def part(self, data: Buffer) -> Optional[Part]:
+        """Return the part that was made of these very bytes, as long as they are as they were."""
+
+    def made(self, data: Buffer, part: Part) -> None:
+        """Take the blob that was made of some bytes."""
+
+    def again(self, part: Part) -> bool:
+        """Tell whether a part has travelled before, inline: it is to be a blob now."""
+
+
 def pack(  # noqa: PLR0913 all of one envelope
     store: Store,
     stamp: Stamp,
@@ -34,6 +47,7 @@ def pack(  # noqa: PLR0913 all of one envelope
     sent: "Optional[Set[str]]" = None,
     *,
     large: int = BLOB,
+    shared: Optional[Shared] = None,
 ) -> List[Buffer]:
     """Put the large buffers into the store and seal the rest into one object's pieces.
 
@@ -45,9 +59,16 @@ def pack(  # noqa: PLR0913 all of one envelope
         Takes the names of the blobs that were not there before.
     large
         From which size on a buffer is a blob.
+    shared
+        What is known of buffers that come more than once.
     """
     sent = set() if sent is None else sent
-    parts = [_place(store, data, known, sent, large) for data in buffers]
+    parts = []
+    for data in buffers:
+        part = shared.part(data) if shared else None
+        if part is None:
+            part = _place(store, data, known, sent, large, shared)
+        parts.append(part)
     sure = vouching(store)
     if sure and any(part.voucher for part in parts):
         sure.settle()
@@ -67,11 +88,18 @@ def _described(store: Store, data: Buffer) -> Part:
 
 
 def _place(
-    store: Store, data: Buffer, known: "Set[str]", sent: "Set[str]", large: int = BLOB
+    store: Store,
+    data: Buffer,
+    known: "Set[str]",
+    sent: "Set[str]",
+    large: int,
+    shared: Optional[Shared],
 ) -> Part:
     size = memoryview(data).nbytes
     if size < large:
-        return Part(size, digest(data))
+        part = Part(size, digest(data))
+        if shared is None or not shared.again(part):
+            return part
     sure = vouching(store)
     kept = sure.keep(keys.blob(sample(data)), data) if sure else None
     if kept is not None:
@@ -83,6 +111,8 @@ def _place(
         known.add(part.digest)
     if new:
         sent.add(part.digest)
+    if shared is not None:
+        shared.made(data, part)
     return part
 
 
@@ -114,21 +144,27 @@ def read(store: ReadingStore, envelope: Envelope, index: int, *, lent: bool = Fa
     name = keys.blob(part.digest)
     if part.voucher:
         return _vouched(store, part, name, envelope.job, lent=lent and part.size >= LENT)
-    view = _memory(part.size)
+    view = memory(part.size)
+    fetch(store, part, view, envelope.job)
+    return view
 
-    def fetch(piece: slice) -> bytes:
+
+def fetch(store: ReadingStore, part: Part, view: memoryview, job: str) -> None:
+    """Read a blob that has a digest into memory of its size, and check it; see `read`."""
+    name = keys.blob(part.digest)
+
+    def fill(piece: slice) -> bytes:
         store.read_into(name, piece.start, view[piece])
         return chunk_digest(view[piece])
 
     try:
-        found = combine(in_threads(fetch, chunks(part.size)))
+        found = combine(in_threads(fill, chunks(part.size)))
     except FileNotFoundError:
         if store.size(name) is None:
-            raise _gone(name, envelope.job) from None
+            raise _gone(name, job) from None
         found = ""  # it is cut short
     if found != part.digest:
-        raise broken(f"{name}, which job {envelope.job} refers to,")
-    return view
+        raise broken(f"{name}, which job {job} refers to,")
 
 
 def holds(store: ReadingStore, part: Part, data: Buffer) -> bool:
@@ -150,7 +186,7 @@ def _vouched(store: ReadingStore, part: Part, name: str, job: str, *, lent: bool
             with contextlib.suppress(OSError):
                 view = sure.lend(name, part.voucher, part.size)
         if view is None:
-            view = _memory(part.size)
+            view = memory(part.size)
             if not sure.take(name, part.voucher, view):
                 raise _altered(name, job)
     except FileNotFoundError:
@@ -158,7 +194,7 @@ def _vouched(store: ReadingStore, part: Part, name: str, job: str, *, lent: bool
     return view
 
 
-def _memory(size: int) -> memoryview:
+def memory(size: int) -> memoryview:
     """Return new writable memory; a bytearray fills itself with zeros first, which takes longer."""
     try:
         # Private, so that a process that the user's code forks has a copy of its own.

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from nbbatch import BatchExecutor
+from nbbatch.wire import parts
 from tests.executor.stages import eventually, until
 from tests.test_counts import Wire, aws_rig, buffer, new_session
 
@@ -41,18 +42,40 @@ def test_calls_of_an_executor(wire: Wire) -> None:
     assert wire.calls()["TerminateJob"] == 0
 
 
-def test_large_arguments_are_sent_once(wire: Wire) -> None:
-    """The same data in many calls is one object."""
+@pytest.mark.parametrize("size", [3 << 20, 200 << 10], ids=["blob", "small"])
+def test_large_arguments_travel_once(wire: Wire, size: int, monkeypatch: Any) -> None:
+    """The same object in many calls is hashed and sent once, and read once by each worker."""
 
     def first(data: Any, n: int) -> int:
-        return bytes(data)[n]
+        found = memoryview(data)[n]
+        # What a call does with its own no other one sees.
+        memoryview(data)[n : n + 1] = bytes(1)
+        return int(found)
 
-    data = buffer(3 << 20)
+    hashed = count_hashed(monkeypatch, size)
+    data = buffer(size)
     with BatchExecutor(2) as executor:
-        calls = [executor.submit(first, data, n) for n in range(6)]
-        assert [call.result(60) for call in calls] == [data.raw()[n] for n in range(6)]
+        # The first two begin the workers; what is small becomes a blob when it comes again.
+        calls = [executor.submit(first, data, n) for n in range(30)]
+        assert [call.result(60) for call in calls] == [data.raw()[n] for n in range(30)]
 
-    assert wire.uploaded() < 5 << 20
+    assert wire.uploaded() < 3 * size + (1 << 20)
+    assert wire.reads("/blobs/") <= 2
+    assert len(hashed) <= 3
+
+
+def count_hashed(monkeypatch: Any, size: int) -> list[int]:
+    """Note each time that this process hashes something of a size."""
+    hashed = []
+
+    def digest(data: Any) -> str:
+        if memoryview(data).nbytes == size:
+            hashed.append(size)
+        return str(unwatched(data))
+
+    unwatched = parts.digest
+    monkeypatch.setattr(parts, "digest", digest)
+    return hashed
 
 
 def test_a_worker_that_stands_in_the_queue(wire: Wire, tmp_path: Path) -> None:

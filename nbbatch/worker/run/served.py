@@ -17,6 +17,7 @@ from nbbatch.wire.store import ListingStore
 from nbbatch.worker.run import cell, failure, signals, values
 from nbbatch.worker.run.identity import Identity
 from nbbatch.worker.run.returning import Returning
+from nbbatch.worker.run.shelf import Shelf
 from nbbatch.worker.run.story import INTERVALS
 
 #: Seconds between two looks for the next calls: at first, and in the end.
@@ -57,6 +58,7 @@ class Server:
         self._named = named
         self._scheme = store.url.partition(":")[0]
         self._known: "set[str]" = set()
+        self._shelf = Shelf()
         pauses = INTERVALS[self._scheme], _LONG[self._scheme]
         self._returning = Returning(self._send, self._leave, *pauses)
 
@@ -172,7 +174,7 @@ class Server:
     def _loaded(self, packed: Packed) -> Tuple[Any, Any]:
         items = {}
         try:
-            records = packed.load(self._store, self._namespace)
+            records = packed.load(self._store, self._namespace, self._shelf.read)
         # Whatever a value's own code does while it is rebuilt, the call was never made.
         except SystemExit as error:
             broken = Loaded(spec.ARGUMENTS, "arguments", error=error)
