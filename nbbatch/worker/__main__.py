@@ -77,8 +77,7 @@ def _go_on() -> int:
 
 def _claim(store: Store, identity: Identity) -> bool:
     """Claim the attempt, so that a duplicate of the job ends at once."""
-    name = keys.claim(identity.job, identity.attempt, identity.part)
-    mine = identity.batch_job_id.encode()
+    name, mine = identity.claiming.name, identity.claim()
     return store.put(name, [mine], if_absent=True) or store.get(name) == mine
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 
 import nbbatch
 from nbbatch import batch
-from nbbatch.errors import ConfigurationError, NotFoundError
+from nbbatch.errors import ConfigurationError, JobCancelledError, NotFoundError
 from nbbatch.session import current_session
 from nbbatch.wire import keys, spec
 from nbbatch.wire.envelope import seal
@@ -171,6 +172,31 @@ def test_who_may_only_write_to_the_bucket(machine: Machine, tmp_path: Path) -> N
         with pytest.raises(NotFoundError):
             nbbatch.attach(id_)
     assert not (tmp_path / "canary").exists()
+
+
+@pytest.mark.parametrize("copied", [False, True])
+def test_a_claim_that_was_made_up(machine: Machine, tmp_path: Path, copied: bool) -> None:
+    """Whoever may write to the bucket can't have another job stopped, or followed, in its place."""
+    machine("laptop")
+    work = _function()
+    mine, other = (work.submit(n, str(tmp_path / "gate")) for n in (3, 4))
+    store = current_session().backend.store
+    while store.get(keys.claim(mine.id, 1)) is None or store.get(keys.claim(other.id, 1)) is None:
+        time.sleep(0.02)
+    claim = store.get(keys.claim(other.id, 1)) if copied else other.batch_job_id.encode()
+    store.put(keys.claim(mine.id, 1), [claim or b""])
+    take_secret(tmp_path, "desktop", "laptop")
+
+    machine("desktop")
+    assert mine.id in {facts.id for facts in nbbatch.jobs()}
+    there = nbbatch.attach(mine.id)
+    assert there.cancel()
+    with pytest.raises(JobCancelledError):
+        there.result(60)
+    assert there.batch_job_id == mine.batch_job_id
+    assert not other.done()
+    (tmp_path / "gate").touch()
+    assert other.result(60) == 16
 
 
 def test_nothing_secret_is_in_a_record(machine: Machine) -> None:

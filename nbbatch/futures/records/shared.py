@@ -21,7 +21,8 @@ from nbbatch.backends.base import Backend
 from nbbatch.errors import BackendError, WireError
 from nbbatch.futures.records.registry import Record, Registry, read
 from nbbatch.wire import keys, spec
-from nbbatch.wire.envelope import seal, unseal
+from nbbatch.wire.claims import Claiming, claimant
+from nbbatch.wire.envelope import job_key, seal, unseal
 
 __all__ = ["Shared", "started_by_others"]
 
@@ -35,6 +36,7 @@ class Shared:
     def __init__(self, backend: Backend, secret: bytes, registry: Registry) -> None:
         self._backend = backend
         self._registry = registry
+        self._secret = secret
         self._key = _derived(secret, b"nbbatch records")
         self._owner = _derived(secret, b"nbbatch owner").hex()[:32]
         #: What was no record of this user's.
@@ -110,8 +112,8 @@ class Shared:
         if record.children is not None:
             return ""
         part = 0 if record.nodes > 1 else None
-        data = self._backend.store.get(keys.claim(record.id, 1, part)) or b""
-        return data.decode("utf-8", "replace").partition("#")[0]
+        claiming = Claiming(job_key(self._secret, record.id), record.id, 1, part)
+        return claimant(claiming, self._backend.store.get(claiming.name))
 
     def _opened(self, id_: str, data: bytes) -> Record | None:
         try:

@@ -9,6 +9,7 @@ from nbbatch.backends.base import ClientStore
 from nbbatch.futures.telling.labels import MAIN
 from nbbatch.futures.telling.story import Teller, read_chapter
 from nbbatch.wire import keys, spec
+from nbbatch.wire.claims import Claiming, claimant
 from nbbatch.wire.envelope import Envelope, broken, unseal
 from nbbatch.wire.frames import Frame
 from nbbatch.wire.spec import Outcome
@@ -89,8 +90,8 @@ class Strand:
 
     def claimed_by(self) -> str:
         """Return the backend's id of the job that makes this attempt, once one does."""
-        data = self._store.get(keys.claim(self._teller.job, self.attempt, self._teller.part))
-        return (data or b"").decode("utf-8", "replace").partition("#")[0]
+        claiming = Claiming(self._teller.key, self._teller.job, self.attempt, self._teller.part)
+        return claimant(claiming, self._store.get(claiming.name))
 
     def keep(self) -> None:
         """Keep from now on what it says."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Mapping, MutableMapping, Optional
 
 from nbbatch.wire import keys
+from nbbatch.wire.claims import Claiming, claim
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,15 @@ class Identity:
     def owner(self) -> str:
         """Whose the objects are that this process seals."""
         return keys.owner(self.job, self.part)
+
+    @property
+    def claiming(self) -> Claiming:
+        """What is claimed before anything else is done."""
+        return Claiming(self.key, self.job, self.attempt, self.part)
+
+    def claim(self) -> bytes:
+        """Return the claim of this process."""
+        return claim(self.claiming, self.batch_job_id)
 
 
 def take_identity(environ: MutableMapping[str, str]) -> Identity:

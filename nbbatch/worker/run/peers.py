@@ -171,7 +171,7 @@ class Peers:
 
     def _show_life(self) -> None:
         me = self._me
-        self._store.put(keys.claim(me.job, me.attempt, me.part), [me.batch_job_id.encode()])
+        self._store.put(me.claiming.name, [me.claim()])
 
     def _fail(self, node: int, why: str, code: int = 1, *, final: bool = False) -> None:
         text = f"node {node} of {self._me.nodes} failed: {why}"
