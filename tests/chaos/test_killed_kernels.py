@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import base64
-import contextlib
-import os
 import random
-import signal
 import time
-from collections import Counter, deque
-from collections.abc import Iterator
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from jupyter_client.manager import KernelManager
 
 import nbbatch
 from nbbatch.futures.records.registry import Record
 from nbbatch.session import current_session
 from tests.chaos.conftest import Account
+from tests.chaos.forked import Template, template
 from tests.integration.test_awaiting import Kernel
 
 pytestmark = pytest.mark.thorough
@@ -41,90 +39,62 @@ time.sleep(0.3)
 square = {{number}} ** 2
 """
 PATIENCE = 120.0
-#: Kernels that are started side by side.
-AT_ONCE = 3
+#: Kernels that live side by side.
+AT_ONCE = 4
 
 
-@contextlib.contextmanager
-def kernels(count: int) -> Iterator[list[Kernel]]:
-    """Start kernels with nbbatch, in this process's environment, side by side."""
-    with contextlib.ExitStack() as stack:
-        started = [_started(stack) for _ in range(count)]
-        found = [Kernel(*_ready(stack, *each)) for each in started]
-        for each in found:
-            # What the first cell of a kernel has to load is no instant worth being killed at.
-            each.start("%load_ext nbbatch\n%colors nocolor\n%batch jobs")
-        for each in found:
-            each.run("1")
-        yield found
+def kill(kernels: Template, cell: str, seconds: float) -> None:
+    """Have a new kernel run a cell, and kill it after so many seconds."""
+    with kernels.kernel() as victim:
+        victim.start(cell)
+        time.sleep(seconds)
+        victim.kill()
 
 
-def _started(stack: contextlib.ExitStack) -> tuple[Any, Any]:
-    manager = KernelManager()
-    manager.start_kernel(extra_arguments=["--log-level=ERROR"])
-    stack.callback(manager.shutdown_kernel, now=True)
-    client = manager.blocking_client()
-    client.start_channels()
-    stack.callback(client.stop_channels)
-    return manager, client
+def run(folder: Path, count: int) -> None:
+    """Kill so many kernels, and check what became of each job."""
+    diary, chance = folder / "diary", random.Random(count)
+    several = min(AT_ONCE, count)
+    with template(folder, loaded(folder)) as kernels, ThreadPoolExecutor(several) as pool:
+        longest = 1.2 * max(pool.map(partial(measured, kernels, folder), range(several)))
+        cells = [CELL.format(number=n, diary=str(diary)) for n in range(1, count + 1)]
+        # Not evenly: what comes around the beginning of the job is the more delicate part.
+        moments = [chance.triangular(0, longest, longest / 2) for _ in cells]
+        list(pool.map(partial(kill, kernels), cells, moments))
+        check(kernels, pool, diary, count)
 
 
-def _ready(stack: contextlib.ExitStack, manager: Any, client: Any) -> tuple[Any, Any]:
-    """Wait for a kernel; start another one where somebody else was faster to take its ports."""
-    while True:
-        try:
-            client.wait_for_ready(timeout=PATIENCE)
-        except RuntimeError:
-            if manager.is_alive():
-                raise
-            manager, client = _started(stack)
-        else:
-            return manager, client
+def loaded(folder: Path) -> list[str]:
+    """Return what a kernel has loaded once it has run a cell."""
+    with template(folder) as kernels, kernels.kernel() as first:
+        first.run(CELL.format(number=0, diary=str(folder / "measured")))
+        names = first.run("import sys; ' '.join(sys.modules)")
+    return [name for name in names.strip("'").split() if not name.startswith("__m")]
 
 
-def kill(victim: Kernel, cell: str, seconds: float) -> None:
-    """Have a kernel run a cell, and kill it after so many seconds."""
-    victim.start(cell)
-    time.sleep(seconds)
-    os.kill(victim.manager.provisioner.process.pid, signal.SIGKILL)
-
-
-def run(diary: Path, count: int, longest: float) -> None:
-    """Kill so many kernels, and check what became of each job.
-
-    Parameters
-    ----------
-    longest
-        Seconds after which the last ones are killed.
-    """
-    chance, left = random.Random(count), deque(range(1, count + 1))
-    while left:
-        with kernels(min(AT_ONCE, len(left))) as victims:
-            for victim in victims:
-                # Not evenly: what comes before the job's own second is the more delicate part.
-                moment = chance.triangular(0, longest, longest / 3)
-                kill(victim, CELL.format(number=left.popleft(), diary=str(diary)), moment)
-    check(diary, count)
-
-
-def measured(folder: Path) -> float:
-    """Return how long a cell takes now that nobody kills."""
-    with kernels(1) as (whole,):
+def measured(kernels: Template, folder: Path, turn: int) -> float:
+    """Return how long a cell takes beside others, now that nobody kills."""
+    with kernels.kernel() as whole:
         began = time.monotonic()
         whole.run(CELL.format(number=0, diary=str(folder / "measured")))
         return time.monotonic() - began
 
 
-def check(diary: Path, count: int) -> None:
-    """Attach all jobs in a new kernel; each has run once, or was never begun."""
-    records = {record.name: record for record in current_session().jobs()}
-    records.pop("job-0", None)
-    jobs = [nbbatch.attach(record.id) for record in records.values()]
+def check(kernels: Template, pool: ThreadPoolExecutor, diary: Path, count: int) -> None:
+    """Attach all jobs in new kernels; each has run once, or was never begun."""
+    records = [record for record in current_session().jobs() if record.name != "job-0"]
+    jobs = [nbbatch.attach(record.id) for record in records]
     assert all(job.wait(PATIENCE) for job in jobs)
-    with kernels(1) as (new,):
-        listed = new.run("%batch jobs --all")
-        assert all(record.id in listed for record in records.values())
-        ended = {name: end(new, record) for name, record in records.items()}
+
+    def ends(mine: list[Record]) -> dict[str, str]:
+        with kernels.kernel() as new:
+            listed = new.run("%batch jobs --all")
+            assert all(record.id in listed for record in mine)
+            return {record.name: end(new, record) for record in mine}
+
+    shares = [records[first::AT_ONCE] for first in range(AT_ONCE)]
+    ended = {name: word for found in pool.map(ends, shares) for name, word in found.items()}
+    assert len(ended) == len(records)
     ran = Counter(map(int, diary.read_text().split())) if diary.exists() else Counter()
     for number in range(1, count + 1):
         word = ended.get(f"job-{number}", "never started")
@@ -174,21 +144,21 @@ def aws(account: Account, monkeypatch: pytest.MonkeyPatch) -> Account:
 
 def test_one_on_local(local: None, tmp_path: Path) -> None:
     """One of them, on every day."""
-    run(tmp_path / "diary", 1, 1.6)
+    run(tmp_path, 1)
 
 
 def test_one_on_aws(aws: Any, tmp_path: Path) -> None:
     """The same where the jobs run elsewhere."""
-    run(tmp_path / "diary", 1, 1.6)
+    run(tmp_path, 1)
 
 
 @pytest.mark.chaos
 def test_a_hundred_on_local(local: None, tmp_path: Path) -> None:
     """Half of two hundred."""
-    run(tmp_path / "diary", 100, 1.2 * measured(tmp_path))
+    run(tmp_path, 100)
 
 
 @pytest.mark.chaos
 def test_a_hundred_on_aws(aws: Any, tmp_path: Path) -> None:
     """The other half."""
-    run(tmp_path / "diary", 100, 1.2 * measured(tmp_path))
+    run(tmp_path, 100)
