@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from nbbatch.facts import Finding, Status
 from nbbatch.options import Options
@@ -78,6 +78,38 @@ class Launch:
         """Seconds after which the backend ends an attempt; None where it never does."""
         timeout = self.options.timeout
         return None if timeout is None else timeout + self.leeway
+
+
+class Sought(NamedTuple):
+    """A job that was started, of which nobody could note what its backend calls it.
+
+    Attributes
+    ----------
+    name, unique, children
+        Those of its `Launch`.
+    queue
+        The one that it asked for; ``""`` for none.
+    """
+
+    name: str
+    unique: str
+    queue: str = ""
+    children: int = 0
+
+
+class Found(NamedTuple):
+    """What a backend calls such a job.
+
+    Attributes
+    ----------
+    id
+        The backend's own.
+    settled
+        Whether it will stay so: whoever starts the job may still be at it.
+    """
+
+    id: str
+    settled: bool = True
 
 
 @dataclass(frozen=True)
@@ -160,21 +192,8 @@ class Runner(Protocol):
             The job was not started.
         """
 
-    def find(self, name: str, unique: str, queue: str) -> str | None:
-        """Look for a job by what `start` was given, where its id is not known.
-
-        Parameters
-        ----------
-        name, unique
-            Those of its `Launch`.
-        queue
-            The one that it asked for; ``""`` for none.
-
-        Returns
-        -------
-        str or None
-            The backend's own id; None where there is no such job.
-        """
+    def find(self, sought: Sought) -> Found | None:
+        """Look for a job by what `start` was given; return None where there is no such job."""
 
     def describe(self, ids: Sequence[str]) -> Mapping[str, Status]:
         """Return what is known about jobs, by the backend's ids; unknown ones are left out."""
@@ -219,7 +238,12 @@ class Backend:
 def unique(job_id: str, before: int, sheet: int = 0) -> str:
     """Return what no other launch is called than that of a job after so many attempts."""
     attempt = f"-{before + 1}" if before else ""
-    return job_id + attempt + (f"-sheet{sheet}" if sheet else "")
+    return on_sheet(job_id + attempt, sheet)
+
+
+def on_sheet(name: str, sheet: int) -> str:
+    """Return the same for one of several array jobs; see `Launch.sheet`."""
+    return name + (f"-sheet{sheet}" if sheet else "")
 
 
 def masked(environment: Mapping[str, str], secret: frozenset[str]) -> dict[str, str]:

@@ -272,7 +272,7 @@ class Job(Described, Future, Generic[R]):  # type: ignore[type-arg]
 
     def _locate(self) -> None:
         """Look for a job that was started, as far as is known; on the watcher's thread."""
-        self._record = located(self._record, self._backend.runner, self._registry)
+        self._record = located(self._record, self._backend.runner, self._registry, settled=True)
         if self._record.batch_job_id:
             self._tracker.locate(self._record.batch_job_id)
             if self._tracker.cancelled_here:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,9 +15,10 @@ import pytest
 
 import nbbatch
 from nbbatch import batch
-from nbbatch.backends.aws import transfer
+from nbbatch.backends.aws import sheets, transfer
 from nbbatch.backends.aws.submit import Submitter
 from nbbatch.errors import CredentialsError
+from nbbatch.futures.array.job import ArrayJob
 from nbbatch.session import current_session
 from tests.chaos.conftest import Account
 from tests.chaos.proxy import Asked
@@ -50,11 +54,16 @@ def until(holds: Callable[[], bool]) -> None:
 
 def first(fault: str, path: str, method: str = "") -> Callable[[Asked], str | None]:
     """Return a rule: the first request to a path goes wrong, all others well."""
-    left = [fault]
+    return nth(1, fault, path, method)
+
+
+def nth(turn: int, fault: str, path: str, method: str = "") -> Callable[[Asked], str | None]:
+    """Return the same rule about another request than the first."""
+    turns = iter([*[""] * (turn - 1), fault])
 
     def rule(asked: Asked) -> str | None:
         fits = path in asked.path and asked.method.startswith(method)
-        return left.pop() if left and fits else ""
+        return next(turns, "") if fits else ""
 
     return rule
 
@@ -189,3 +198,97 @@ def test_a_store_that_answers_slowly(account: Account, tmp_path: Path) -> None:
     job = _function().submit(str(tmp_path / "diary"))
     assert job.result(PATIENCE) == 5
     assert nbbatch.attach(job.id).result(PATIENCE) == 5
+
+
+@pytest.fixture
+def small_sheets(account: Account, monkeypatch: pytest.MonkeyPatch) -> Account:
+    """Have Batch take three children in an array job, and no more."""
+    monkeypatch.setattr(sheets, "MOST_CHILDREN", 3)
+    return account
+
+
+def squares() -> Any:
+    """Return a function whose calls are counted."""
+
+    @batch
+    def square(number: int, diary: str) -> int:
+        import os
+
+        file = os.open(diary, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        os.write(file, f"{number}\n".encode())
+        os.close(file)
+        return number * number
+
+    return square
+
+
+def test_an_answer_about_a_part_of_an_array_that_was_lost(
+    small_sheets: Account, tmp_path: Path
+) -> None:
+    """The other parts are submitted; once Batch can be asked all are found, and have run once."""
+    lost, away = nth(2, "reset after", "submitjob"), [True]
+
+    def rule(asked: Asked) -> str | None:
+        return "failed" if away and "listjobs" in asked.path else lost(asked)
+
+    diary = tmp_path / "diary"
+    small_sheets.batch.rule = rule
+    job = squares().map(range(7), diary=str(diary))
+    assert (job.batch_job_id, len(small_sheets.rig.batch.jobs)) == ("", 3)
+    away.clear()
+
+    assert job.result(PATIENCE) == [n * n for n in range(7)]
+    assert sorted(diary.read_text().split()) == [str(n) for n in range(7)]
+    assert len(small_sheets.rig.batch.jobs) == 3
+    assert set(job.batch_job_id.replace("*", "").split(",")) == set(small_sheets.rig.batch.jobs)
+
+
+_MAPS = """
+import sys
+from nbbatch.backends.aws import sheets
+from tests.chaos.test_faults import squares
+sheets.MOST_CHILDREN = 3
+squares().map(range(7), diary=sys.argv[1])
+"""
+
+
+def test_a_kernel_killed_between_two_parts_of_an_array(
+    small_sheets: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was submitted is followed, the rest has failed and can be tried again; once."""
+    monkeypatch.setattr(sheets, "_SUBMITTING", 3.0)
+    diary = tmp_path / "diary"
+    third = nth(3, "reset before", "submitjob")
+
+    def rule(asked: Asked) -> str | None:
+        fault = third(asked)
+        if fault:
+            kernel.kill()
+        return fault
+
+    small_sheets.batch.rule = rule
+    kernel = subprocess.Popen([sys.executable, "-c", _MAPS, str(diary)], env=settings(small_sheets))
+    assert kernel.wait(PATIENCE) == -signal.SIGKILL
+
+    (record,) = current_session().jobs()
+    assert record.batch_job_id == ""
+    job = nbbatch.attach(record.id)
+    assert isinstance(job, ArrayJob)
+    assert job.wait(PATIENCE)
+    assert [job[n] for n in range(6)] == [n * n for n in range(6)]
+    assert "was never submitted" in str(job.errors()[6])
+    assert job.retry_failed().result(PATIENCE)[6] == 36
+    assert sorted(diary.read_text().split()) == [str(n) for n in range(7)]
+    assert len(small_sheets.rig.batch.jobs) == 3
+
+
+def settings(account: Account) -> dict[str, str]:
+    """Return the environment of another kernel of this user."""
+    return {
+        **os.environ,
+        "NBBATCH_BACKEND": "aws",
+        "NBBATCH_S3_ROOT": f"s3://{account.rig.bucket}/root",
+        "NBBATCH_QUEUE": "queue",
+        "NBBATCH_IAM_ROLE": "arn:aws:iam::123456789012:role/job",
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+    }

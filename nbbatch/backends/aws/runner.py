@@ -18,9 +18,9 @@ from nbbatch.backends.aws.explaining import Explainer
 from nbbatch.backends.aws.queues import Queue, Queues
 from nbbatch.backends.aws.secrets import Secrets
 from nbbatch.backends.aws.status import child_status, log_stream, main_node, nodes_of, status
-from nbbatch.backends.aws.submit import Submitter
+from nbbatch.backends.aws.submit import Listed, Submitter
 from nbbatch.backends.aws.waiting import Wait, wait_of
-from nbbatch.backends.base import Call, Launch, Target, masked
+from nbbatch.backends.base import Call, Found, Launch, Sought, Target, masked
 from nbbatch.errors import ConfigurationError, NbbatchError, NotFoundError, OptionError
 from nbbatch.wire import keys
 
@@ -106,11 +106,15 @@ class BatchRunner:
             self._definitions.forget(launch.options.job_definition)
             raise NotFoundError(error.what, error.cause, NO_DEFINITION) from error
 
-    def find(self, name: str, unique: str, queue: str) -> str | None:
+    def find(self, sought: Sought) -> Found | None:
         """Look for a job by its name; see `nbbatch.backends.base.Runner.find`."""
-        place = self._queues.get(queue or None).name
-        with translated(f"can't look for the job {name}"):
-            return self._submitter.find(requests.job_name(name, unique), place)
+        listed = self._listed(sought)
+        return Found(listed.id) if listed is not None else None
+
+    def _listed(self, sought: Sought) -> Listed | None:
+        place = self._queues.get(sought.queue or None).name
+        with translated(f"can't look for the job {sought.name}"):
+            return self._submitter.find(requests.job_name(sought.name, sought.unique), place)
 
     def describe(self, ids: Sequence[str]) -> Mapping[str, Status]:
         """Return what Batch knows about jobs, 100 with each call; unknown ones are left out.

@@ -11,7 +11,7 @@ import time
 from collections import deque
 from enum import Enum, auto
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import ConnectionError as VendorConnectionError
 from botocore.exceptions import (
@@ -66,6 +66,13 @@ def fate(error: BaseException) -> Fate:
         return Fate.UNKNOWN
     unsure = answered >= HTTPStatus.INTERNAL_SERVER_ERROR or answered == HTTPStatus.REQUEST_TIMEOUT
     return Fate.UNKNOWN if unsure else Fate.REFUSED
+
+
+class Listed(NamedTuple):
+    """A job as Batch lists it: its id, and when it was created."""
+
+    id: str
+    created_at: float
 
 
 class Submitter:
@@ -145,17 +152,17 @@ class Submitter:
                 pause = backoff(troubles)
             else:
                 if found or not looks:
-                    return found
+                    return found.id if found else None
                 pause = looks.popleft()
             self._sleep(pause)
 
-    def find(self, name: str, queue: str) -> str | None:
-        """Return Batch's id of the job of that name, if there is one."""
+    def find(self, name: str, queue: str) -> Listed | None:
+        """Return the job of that name, if there is one."""
         answer = self._clients.batch.list_jobs(
             jobQueue=queue, filters=[{"name": "JOB_NAME", "values": [name]}]
         )
-        found: list[Any] = list(answer["jobSummaryList"])
-        return next((str(job["jobId"]) for job in found if job["jobName"] == name), None)
+        found: list[Any] = [job for job in answer["jobSummaryList"] if job["jobName"] == name]
+        return Listed(str(found[0]["jobId"]), found[0]["createdAt"] / 1000) if found else None
 
 
 def _unsure(name: str, error: BaseException) -> NbbatchError:

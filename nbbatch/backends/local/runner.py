@@ -13,7 +13,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from nbbatch.backends.base import Call, ClientStore, Launch, Target, masked
+from nbbatch.backends.base import (
+    Call,
+    ClientStore,
+    Found,
+    Launch,
+    Sought,
+    Target,
+    masked,
+)
 from nbbatch.backends.local import machine
 from nbbatch.backends.local.environments import check_python, environment
 from nbbatch.backends.local.errors import as_backend_errors
@@ -120,9 +128,10 @@ class LocalRunner:
             self._start(launch)
         return launch.unique
 
-    def find(self, name: str, unique: str, queue: str) -> str | None:
+    def find(self, sought: Sought) -> Found | None:
         """Look for a job; see `nbbatch.backends.base.Runner.find`."""
-        return unique if self._describe(unique) is not None else None
+        unique = sought.unique
+        return Found(unique) if self._describe(unique) is not None else None
 
     def describe(self, ids: Sequence[str]) -> Mapping[str, Status]:
         """Return what is known about jobs; see `nbbatch.backends.base.Runner.describe`."""

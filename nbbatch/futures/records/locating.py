@@ -9,28 +9,48 @@ from __future__ import annotations
 import contextlib
 from dataclasses import replace
 
-from nbbatch.backends.base import Runner, unique
-from nbbatch.errors import BackendError
+from nbbatch.backends.base import Runner, Sought, unique
+from nbbatch.errors import BackendError, UncertainError
 from nbbatch.futures.records.registry import Record, Registry
 
 __all__ = ["located"]
 
 
-def located(record: Record, runner: Runner, registry: Registry) -> Record:
+def located(record: Record, runner: Runner, registry: Registry, *, settled: bool = False) -> Record:
     """Return the record with the backend's id, where that can be found out.
+
+    Parameters
+    ----------
+    settled
+        Whether only an id is wanted that will stay so; only such a one is noted.
 
     Raises
     ------
+    UncertainError
+        There is none that will: whoever starts the job may still be at it.
     BackendError
         The backend can't be asked.
     """
     if record.batch_job_id or record.outcome:
         return record
-    found = runner.find(record.name, unique(record.id, record.before), record.queue)
+    name = unique(record.id, record.before)
+    found = runner.find(Sought(record.name, name, record.queue, record.children or 0))
     if found is None:
         return record
-    record = replace(record, batch_job_id=found)
+    if not found.settled:
+        if settled:
+            raise _unsettled(record)
+        return replace(record, batch_job_id=found.id)
+    record = replace(record, batch_job_id=found.id)
     # It is known now, whether it can be noted or not.
     with contextlib.suppress(BackendError):
         registry.write(record)
     return record
+
+
+def _unsettled(record: Record) -> UncertainError:
+    return UncertainError(
+        f"job {record.id} is still being submitted, or that was interrupted",
+        "of the array jobs that its children are spread over not all are there",
+        "wait a minute, or cancel it: what has begun runs",
+    )
