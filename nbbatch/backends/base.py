@@ -53,6 +53,8 @@ class Launch:
     sheet
         Which of the array jobs it is that the children of one job are spread over, from 1; 0
         where they all are in one.
+    anew
+        How often jobs of this backend were started for it that have not run.
     """
 
     job_id: str
@@ -67,11 +69,12 @@ class Launch:
     leeway: int = 0
     children: int = 0
     sheet: int = 0
+    anew: int = 0
 
     @property
     def unique(self) -> str:
         """What no other launch is called: the job's id, its first attempt if not 1, its sheet."""
-        return unique(self.job_id, self.before, self.sheet)
+        return unique(self.job_id, self.before, self.sheet, self.anew)
 
     @property
     def time_limit(self) -> int | None:
@@ -235,10 +238,11 @@ class Backend:
     shared: bool = False
 
 
-def unique(job_id: str, before: int, sheet: int = 0) -> str:
+def unique(job_id: str, before: int, sheet: int = 0, anew: int = 0) -> str:
     """Return what no other launch is called than that of a job after so many attempts."""
     attempt = f"-{before + 1}" if before else ""
-    return on_sheet(job_id + attempt, sheet)
+    again = f"-anew{anew}" if anew else ""
+    return on_sheet(job_id + attempt + again, sheet)
 
 
 def on_sheet(name: str, sheet: int) -> str:

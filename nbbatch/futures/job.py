@@ -5,40 +5,34 @@ from __future__ import annotations
 import contextlib
 import functools
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import Future
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from nbbatch.backends.base import Backend
 from nbbatch.errors import JobCancelledError, NbbatchError
 from nbbatch.facts import State
 from nbbatch.futures.awaiting import awaiting, ended
-from nbbatch.futures.described import Described
+from nbbatch.futures.onward import Onward, follow
 from nbbatch.futures.records.locating import located
 from nbbatch.futures.records.noting import Keep, finished, noted
 from nbbatch.futures.records.registry import Record, Registry
 from nbbatch.futures.returning.ending import Ending, find_ending
-from nbbatch.futures.returning.kept import kept, kept_names
 from nbbatch.futures.returning.results import Results
 from nbbatch.futures.returning.returned import Returned
 from nbbatch.futures.returning.unread import Unread
-from nbbatch.futures.telling.archive import Archive
-from nbbatch.futures.watching.again import Again, announcement, renews, wanted
+from nbbatch.futures.telling.told import Told
 from nbbatch.futures.watching.observer import Observer
 from nbbatch.futures.watching.tracker import Tracker
 from nbbatch.futures.watching.watcher import Watcher
-from nbbatch.wire.checkpoints import Owner
-
-if TYPE_CHECKING:
-    from nbbatch.futures.chains import Chains
 
 __all__ = ["Job"]
 
 R = TypeVar("R")
 
 
-class Job(Described, Future, Generic[R]):  # type: ignore[type-arg]
+class Job(Told, Future, Generic[R]):  # type: ignore[type-arg]
     """One job: a future whose value is unpickled in the thread that first asks for it.
 
     A cell's value is a dict of its variables; a function's is what it returned. A multi-node
@@ -61,8 +55,7 @@ class Job(Described, Future, Generic[R]):  # type: ignore[type-arg]
         self._key = key
         self._record = record
         self._registry = registry
-        self._again: Again | None = None
-        self._chains: Chains | None = None
+        self._onward: Onward | None = None
         self._keep: Keep | None = None
         self._returned = Returned(backend.store, tracker, cell=record.kind == "cell")
         self._ending: Ending | None = None
@@ -108,21 +101,17 @@ class Job(Described, Future, Generic[R]):  # type: ignore[type-arg]
         """Have the job's story read as often as that of a young one, or not any more."""
         self._tracker.eager = eager
 
-    def watch(
-        self, again: Again | None = None, chains: Chains | None = None, keep: Keep | None = None
-    ) -> None:
+    def watch(self, onward: Onward | None = None, keep: Keep | None = None) -> None:
         """Put the job into the watcher's care.
 
         Parameters
         ----------
-        again
-            Starts it again where that is wanted.
-        chains
-            Knows what became of the jobs that it needs.
+        onward
+            Knows how it goes on where its backend's job has ended and it need not have.
         keep
             Called once it has succeeded, before anybody is told of that.
         """
-        self._again, self._chains, self._keep = again, chains, keep
+        self._onward, self._keep = onward, keep
         if keep is not None:
             self._tracker.keep_story()
         # Those who wait in `concurrent.futures.wait` and `as_completed` tell nobody else.
@@ -215,49 +204,6 @@ class Job(Described, Future, Generic[R]):  # type: ignore[type-arg]
         """
         return self._returned.results(self._ending) if self._ending is not None else Results()
 
-    def logs(self, node: int | None = None) -> str:
-        """Return all that the job has printed so far, or else what its container said.
-
-        Parameters
-        ----------
-        node
-            Of a multi-node job, the only one to return; without it each line says whose it is.
-        """
-        return self._archive().logs(node)
-
-    def _archive(self) -> Archive:
-        tellers, attempt = self._tracker.tellers, self.facts.attempt
-        last_resort = self._container_log if self.done() else None
-        return Archive(self._backend.store, tellers, attempt, last_resort)
-
-    def _container_log(self, node: int) -> Iterator[str]:
-        id_ = f"{self.batch_job_id}#{node}" if self.nodes > 1 else self.batch_job_id
-        return self._backend.runner.log(id_)
-
-    @property
-    def outputs(self) -> list[dict[str, Any]]:
-        """The notebook outputs so far: streams, displays, result, error, in their order.
-
-        Of several nodes, one after the other.
-        """
-        return self._archive().outputs()
-
-    def checkpoints(self) -> list[str]:
-        """Return the names of what the job keeps (`nbbatch.current.checkpoint`)."""
-        return kept_names(self._backend.store, self.id)
-
-    def checkpoint(self, name: str = "checkpoint", path: str | None = None) -> Any:
-        """Return what the job keeps under a name; files are written to `path`, if it is given.
-
-        Raises
-        ------
-        NotFoundError
-            It keeps nothing of that name, or not yet.
-        NbbatchError
-            It can't be rebuilt here, or was altered.
-        """
-        return kept(self._backend.store, Owner(self.id, self._key), name, path)
-
     def _attend(self) -> None:
         self._tracker.awaited = True
         self._watcher.hurry()
@@ -285,34 +231,32 @@ class Job(Described, Future, Generic[R]):  # type: ignore[type-arg]
 
     def _finish(self) -> None:
         """Take the end; on the watcher's thread, so nothing is unpickled here."""
-        if self._chains is not None and self._tracker.failure is None:
-            self._tracker.failure = self._chains.broken(self._record, self._tracker)
-        if self._again is None or not wanted(self._record, self._tracker):
+        way = self._onward.way(self._record, self._tracker) if self._onward else None
+        if way is None:
             self._take_end()
             return
         # Other jobs must not wait for what the backend needs for that.
-        work = functools.partial(self._start_again, self._again)
+        work = functools.partial(self._go_on, way)
         thread = threading.Thread(target=work, name="nbbatch-again", daemon=True)
         # Where the interpreter is about to end, whoever attaches the job starts it again.
         with contextlib.suppress(RuntimeError):
             thread.start()
 
-    def _start_again(self, again: Again) -> None:
-        tracker, old = self._tracker, self._record
-        new = None
+    def _go_on(self, way: Callable[[], Record | None]) -> None:
+        tracker, new = self._tracker, None
         try:
-            new = again.start(old, tracker.ended_attempt, renews(old, tracker))
+            new = way()
         except NbbatchError as error:
             tracker.failure = error
         if new is None:
             self._take_end()
             return
-        self._record = new
-        tracker.go_on(new.batch_job_id, new.before, new.asked, announcement(old, new))
+        old, self._record = self._record, new
+        follow(tracker, old, new)
         if tracker.cancelled_here:
             with contextlib.suppress(NbbatchError):
                 self._stop()
-        self.watch(again, self._chains, self._keep)
+        self.watch(self._onward, self._keep)
 
     def _take_end(self) -> None:
         tracker = self._tracker

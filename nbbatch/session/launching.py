@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 
 from nbbatch.backends.base import Backend, Launch
+from nbbatch.futures.chains import Chain
 from nbbatch.futures.records.registry import Record
 from nbbatch.options import Options, kept
 from nbbatch.sending import Work
@@ -26,18 +26,17 @@ def with_upstreams(work: Work) -> Work:
     return replace(work, captured=whole) if wants else work
 
 
-def described(
-    work: Work, options: Options, id_: str, place: str, depends_on: Sequence[str]
-) -> Record:
+def described(work: Work, options: Options, id_: str, place: str, chain: Chain) -> Record:
     """Describe a job for this machine's registry, before it is started.
 
     Parameters
     ----------
     place
         The root of its store.
-    depends_on
-        The ids of the jobs that must succeed before.
+    chain
+        The jobs that must succeed before.
     """
+    again = bool(work.items or chain.after or starts_again(work.captured, options))
     record = Record(
         id=id_,
         name=work.spec.name,
@@ -51,9 +50,10 @@ def described(
         nodes=options.nodes,
         queue=options.queue or "",
         notebook=work.notebook,
-        options=kept(options) if work.items or starts_again(work.captured, options) else {},
+        options=kept(options) if again else {},
         directory=os.getcwd(),
-        depends_on=depends_on,
+        depends_on=chain.jobs,
+        after=chain.after,
         lazy=options.lazy,
         wants=tuple(work.captured.wants),
     )
@@ -95,7 +95,9 @@ def launch_of(record: Record, options: Options, backend: Backend, key: bytes) ->
         worker=worker,
         secret=frozenset({keys.ENV_KEY}),
         directory=record.directory,
+        depends_on=tuple(record.after),
         before=record.before,
+        anew=record.anew,
         leeway=attempts.leeway(options.minutes_between_retries),
         children=record.children or 0,
     )

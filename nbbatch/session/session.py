@@ -20,11 +20,13 @@ from nbbatch.futures.array.taken import ranges
 from nbbatch.futures.array.tracker import tracker_of
 from nbbatch.futures.chains import Chain, Chains
 from nbbatch.futures.job import Job
+from nbbatch.futures.onward import Onward
 from nbbatch.futures.records.locating import located
 from nbbatch.futures.records.noting import facts_of
 from nbbatch.futures.records.registry import Record, Registry
 from nbbatch.futures.records.roll import Roll
 from nbbatch.futures.records.shared import Shared, started_by_others
+from nbbatch.futures.unstarted import Unstarted
 from nbbatch.futures.watching.again import Again
 from nbbatch.futures.watching.changes import first_facts
 from nbbatch.futures.watching.observer import Observer
@@ -68,7 +70,7 @@ class Session:
         self.supply = Supply(settings.home, self.backend, self._secret)
         self._reuse = Reuse(self.backend, self._secret, self.supply)
         self._again = Again(self.backend, self._registry, self._relaunch, self.supply.renew)
-        self._chains = Chains(self.backend, self._registry, self.key_of)
+        self._chains = Chains(self.backend, self._registry)
         self._known: set[str] = Known()
         self._worker = ""
 
@@ -236,9 +238,8 @@ class Session:
 
     def _prepare(self, work: Work, options: Options, id_: str) -> tuple[Launch, Record, Chain]:
         chain = self._chains.needed(work.captured.graph.upstreams, options.depends_on or ())
-        record = described(work, options, id_, self.backend.store.url, chain.jobs)
-        launch = launch_of(record, options, self.backend, self.key_of(id_))
-        return replace(launch, depends_on=chain.after), record, chain
+        record = described(work, options, id_, self.backend.store.url, chain)
+        return launch_of(record, options, self.backend, self.key_of(id_)), record, chain
 
     def _relaunch(self, record: Record, options: Options) -> Launch:
         """Build the launch of a job that starts again; all that it needs is in the store."""
@@ -262,7 +263,9 @@ class Session:
             self.shared.remove(record.id)
 
     def _watched(self, job: Job[Any], record: Record) -> Job[Any]:
-        job.watch(self._again, self._chains, self._reuse.keep if record.cache else None)
+        unstarted = Unstarted(self.backend, self._registry, self.key_of, self._again)
+        onward = Onward(self._again, unstarted)
+        job.watch(onward, self._reuse.keep if record.cache else None)
         return job
 
     def _retold(self, earlier: Earlier, observer: Observer | None) -> Job[Any] | None:

@@ -12,6 +12,7 @@ Layout under the root of a store::
     jobs/<job>/frames/<attempt>/<n>  the job's story, sealed, numbered from 0
     jobs/<job>/outcome/<attempt>     what became of it, sealed
     jobs/<job>/again/<attempt>       who starts this attempt, where a client does
+    jobs/<job>/anew/<n>              who starts it anew that has not run, where a client does
     jobs/<job>/files/<name>          whatever the job itself keeps (checkpoints)
     jobs/<job>/calls/<n>             what an executor's worker is to call, sealed, numbered from 0
     jobs/<job>/returned/<n>-<to>     what came of these calls, up to one of them, sealed
@@ -185,6 +186,10 @@ def part_of(key: str) -> int:
 
 def again(job: str, attempt: int) -> str:
     return f"{JOBS}{job}/again/{attempt}"
+
+
+def anew(job: str, number: int) -> str:
+    return f"{JOBS}{job}/anew/{number}"
 
 
 def claim(job: str, attempt: int, part: Optional[int] = None) -> str:

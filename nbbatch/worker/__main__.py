@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Optional
 
 from nbbatch.errors import NbbatchError
 from nbbatch.wire import envelope, keys, spec
@@ -26,9 +27,11 @@ def main() -> int:
         if not _claim(store, identity):
             report.tell(f"attempt {identity.attempt} of {identity.job} runs elsewhere")
             return 0
-        if _superfluous(store, identity):
+        before = _superfluous(store, identity)
+        if before is not None:
             report.tell(f"attempt {identity.attempt} of {identity.job} is not needed")
-            return spec.EXIT_REFUSED
+            # What has succeeded must not fail the whole, nor those that wait for that.
+            return 0 if before.status == spec.OK else spec.EXIT_REFUSED
         return _run(store, identity)
     # A full disk, or a store that can't be reached: the exit code is all that can tell.
     except OSError as error:
@@ -81,24 +84,28 @@ def _claim(store: Store, identity: Identity) -> bool:
     return store.put(name, [mine], if_absent=True) or store.get(name) == mine
 
 
-def _superfluous(store: Store, identity: Identity) -> bool:
-    """Tell whether the attempt before was the last, though the backend has made another one.
+def _superfluous(store: Store, identity: Identity) -> Optional[Outcome]:
+    """Return the attempt that was the last before this one, though the backend has made this one.
 
     A job definition that was not made by nbbatch may have rules of its own for that. Where the
     whole was started anew, whoever did that has decided: what has not succeeded is run, also a
     child that was only told to end because another one was refused.
     """
-    before = identity.attempt - 1
     # Nodes start again together, and each has told how it ended; the main one has decided.
     part = identity.part if identity.children else None
-    data = store.get(keys.outcome(identity.job, before, part)) if before else None
-    if data is None:
-        return False
-    found = envelope.unseal(data, identity.key, spec.OUTCOME, keys.owner(identity.job, part))
-    outcome = Outcome.from_meta(found.meta)
-    if before == identity.before:
-        return outcome.status == spec.OK
-    return outcome.final and not outcome.renew
+    first = identity.attempt == identity.before + 1
+    # The children of the whole before this one have made some attempts, and not all as many.
+    earliest = 1 if first and part is not None else identity.attempt - 1
+    for before in range(identity.attempt - 1, max(earliest, 1) - 1, -1):
+        data = store.get(keys.outcome(identity.job, before, part))
+        if data is None:
+            continue
+        found = envelope.unseal(data, identity.key, spec.OUTCOME, keys.owner(identity.job, part))
+        outcome = Outcome.from_meta(found.meta)
+        ends = outcome.final and not outcome.renew and not first
+        if ends or outcome.status == spec.OK:
+            return outcome
+    return None
 
 
 def _open(store: Store, identity: Identity) -> envelope.Envelope:

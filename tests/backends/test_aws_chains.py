@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import time
+
 import pytest
 from aws_rig import submitted
+from stub import until
 
 import nbbatch
-from nbbatch import batch, errors
+from nbbatch import batch, current, errors
 from nbbatch.session import current_session
 
 pytestmark = pytest.mark.thorough
@@ -63,6 +68,38 @@ def test_a_chain_that_breaks(account):
     assert f"%batch logs {first.id}" in error.hint
     again = nbbatch.attach(second.id)
     assert "ValueError: no such thing" in str(again.exception(_PATIENCE))
+
+
+def test_what_starts_again_is_waited_for(account):
+    """Batch has failed both jobs: each is another one now, and the second waits for the first."""
+
+    def need():
+        monitor = os.getppid()
+        current.checkpoint.save("begun")
+        while current.attempt == 1:
+            if os.getppid() != monitor:
+                # A container would end as a whole.
+                os.kill(os.getpid(), signal.SIGKILL)
+            time.sleep(0.02)
+        return current.resources["memory"]
+
+    first = batch(memory=2048, retries=1, retry_on="memory")(need).submit()
+    once = first.batch_job_id
+    second = batch(lambda x: (x, current.attempt)).submit(first)
+    mapped = batch(lambda x, y: x + y[0]).map(range(2), y=second)
+    until(first.checkpoints, bool)
+    account.batch.jobs[once].kill("OutOfMemoryError: Container killed due to memory usage")
+
+    assert second.result(_PATIENCE) == (4096, 1)
+    assert mapped.result(_PATIENCE) == [4096, 4097]
+    requests = submitted(account)
+    after = [[item["jobId"] for item in request.get("dependsOn", ())] for request in requests]
+    assert len({request["jobName"] for request in requests}) == len(requests) == 6
+    names = [request["jobName"] for request in requests]
+    again, anew = names.index(f"{names[0]}-2"), names.index(f"{names[1]}-anew1")
+    assert after[again] == []
+    assert after[anew] == [first.batch_job_id] != [once]
+    assert after[names.index(f"{names[2]}-anew1")] == [second.batch_job_id]
 
 
 def test_more_jobs_than_batch_waits_for(account):

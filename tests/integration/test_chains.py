@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -283,3 +284,94 @@ def test_chains_inside_a_job() -> None:
         return inner.result(), double(first), double.map([first]).result(), done == {first}
 
     assert batch(work).submit().result(_PATIENCE) == (42, 40, [40], True)
+
+
+class Seen:
+    """Keeps what the cards of a job would say."""
+
+    def __init__(self) -> None:
+        self.facts: list[Any] = []
+
+    def on_facts(self, facts: Any) -> None:
+        self.facts.append(facts)
+
+    def on_frames(self, frames: Any) -> None:
+        """Frames are not looked at."""
+
+    @property
+    def messages(self) -> list[str]:
+        return list(dict.fromkeys(facts.message for facts in self.facts))
+
+
+def short_of_memory(memory: int = 80, **options: Any) -> Any:
+    """Start a job that needs more memory than it asks for, and less than twice as much."""
+
+    def fill() -> int:
+        data = bytearray(100 << 20)
+        for at in range(0, len(data), 4096):
+            data[at] = 1
+        if nbbatch.current.resources["memory"] < 160:
+            import time
+
+            # Until somebody sees it.
+            time.sleep(600)
+        return nbbatch.current.resources["memory"]
+
+    return batch(memory=memory, retries=1, retry_on="memory", **options)(fill).submit()
+
+
+GOES_ON = "a job that it needs has started again: it waits for that one now"
+
+
+def test_what_starts_again_is_waited_for() -> None:
+    """A job with more memory is another one to the backend: those that need it wait for that."""
+    first = short_of_memory(name="load")
+    second = batch(name="fit")(lambda x: (x, nbbatch.current.attempt)).submit(first)
+    mapped = batch(lambda x, y: x + y[0]).map(range(3), y=second)
+    seen, seen_too = Seen(), Seen()
+    second.observe(seen)
+    mapped.observe(seen_too)
+
+    assert second.result(_PATIENCE) == (160, 1)
+    assert mapped.result(_PATIENCE) == [160, 161, 162]
+    assert GOES_ON in seen.messages
+    assert GOES_ON in seen_too.messages
+    record = current_session()._registry.get(second.id)
+    assert record is not None
+    assert (record.anew, record.after, record.before) == (1, [first.batch_job_id], 0)
+    assert second.batch_job_id == f"{second.id}-anew1"
+    assert (second.facts.attempt, second.facts.attempts) == (1, 1)
+    again = nbbatch.attach(second.id)
+    assert again.result(_PATIENCE) == (160, 1)
+
+
+def test_whoever_attaches_starts_them_again(
+    local_session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel was gone: another one starts both again, each once, whoever asks for what."""
+    with monkeypatch.context() as patched:
+        patched.setattr(Session, "_watched", lambda self, job, record: job)
+        first = short_of_memory()
+        second = batch(lambda x: x + 1).submit(first)
+    runner = local_session.backend.runner
+    deadline = time.monotonic() + _PATIENCE
+    while not runner.describe([second.id])[second.id].state.final:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    jobs = [nbbatch.attach(second.id) for _ in range(2)]
+    assert [job.result(_PATIENCE) for job in jobs] == [161, 161]
+
+    started = sorted(path.name for path in (local_session.settings.home / "local").iterdir())
+    assert started == sorted([first.id, f"{first.id}-2", second.id, f"{second.id}-anew1"])
+
+
+def test_what_fails_for_good_after_all() -> None:
+    """The attempts come to an end: those that need it are told of the last one."""
+    first = short_of_memory(memory=30, name="load")
+    second = batch(lambda x: x).submit(first)
+    error = second.exception(_PATIENCE)
+
+    assert isinstance(error, errors.UpstreamError)
+    assert f"job {first.id} (load), which it needs, has failed" in error.cause
+    assert "ran out of memory" in error.cause
+    assert first.facts.attempt == 2

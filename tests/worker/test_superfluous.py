@@ -55,7 +55,16 @@ def test_what_the_attempt_before_came_to(ended: Outcome, before: int, needless: 
     store: Any = Objects()
     report.write_outcome(store, child(1, 0), ended)
 
-    assert _superfluous(store, child(2, before)) is needless
+    assert _superfluous(store, child(2, before)) == (ended if needless else None)
+
+
+def test_a_child_that_made_fewer_attempts() -> None:
+    """The whole is started anew after as many as any child has made: its own last one counts."""
+    store: Any = Objects()
+    report.write_outcome(store, child(1, 0), Outcome(spec.OK))
+
+    assert _superfluous(store, child(3, 2)) == Outcome(spec.OK)
+    assert _superfluous(store, child(4, 2)) is None
 
 
 def test_the_first_attempt() -> None:

@@ -201,3 +201,14 @@ _DIGITS = {state: str(number) for number, state in enumerate(_STATES)}
 _SUBMITTED, _RUNNABLE = _DIGITS[State.SUBMITTED], _DIGITS[State.RUNNABLE]
 _RUNNING = _DIGITS[State.RUNNING]
 _SUCCEEDED, _FAILED = _DIGITS[State.SUCCEEDED], _DIGITS[State.FAILED]
+
+
+def state_of_array(said: State, children: Children) -> State:
+    """Return the state of an array: that of its child that is furthest, until all have ended."""
+    counts = children.counts
+    if said.final:
+        return said
+    if counts.get(State.RUNNING) or children.done:
+        return State.RUNNING
+    furthest = (State.STARTING, State.RUNNABLE, State.PENDING)
+    return next((state for state in furthest if counts.get(state)), State.SUBMITTED)

@@ -7,13 +7,14 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 from nbbatch.backends.base import Backend
 from nbbatch.errors import BackendError
 from nbbatch.facts import Children, JobFacts, Loss, State, Status
+from nbbatch.futures.array.pace import CLAIMED, Pace
 from nbbatch.futures.array.refusal import Refusal
-from nbbatch.futures.array.roster import TOLD, Roster
+from nbbatch.futures.array.roster import TOLD, Roster, state_of_array
 from nbbatch.futures.array.spent import Spent
 from nbbatch.futures.records.registry import Record
 from nbbatch.futures.returning.diagnosis import diagnose, raised
@@ -25,25 +26,8 @@ from nbbatch.wire import keys
 from nbbatch.wire.frames import frame, stream
 from nbbatch.wire.spec import Outcome
 
-#: Names that S3 lists with one call, and seconds for each such call.
-_PAGE, _PER_PAGE = 1000, 3.5
-#: Seconds between two listings, at least; each that finds nothing new makes it longer, up to the
-#: second figure.
-_LOOK = {"local": (0.05, 0.2), "aws": (1.0, 4.0)}
-_LONGER = 1.3
-#: Looking may take this part of a core, where it costs nothing else.
-_LOAD = 0.05
-#: The most children whose beginnings are listed too, and seconds between two such listings.
-_CLAIMED, _CLAIMS = 1000, {"local": 0.05, "aws": 5.0}
 #: Failures whose reasons are read in one go: each costs a call.
 _READ = 16
-
-
-class _Pace(NamedTuple):
-    """When the next listings are due."""
-
-    outcomes: float = 0.0
-    claims: float = 0.0
 
 
 class ArrayTracker(Tracker):
@@ -75,11 +59,10 @@ class ArrayTracker(Tracker):
         self.told: dict[int, Status] = {}
         self._backend = backend
         self._key = key
-        self._pace = _Pace()
+        self._pace = Pace(facts.backend, many=self._many)
         self._spent = Spent()
         self.looked = threading.Event()
         self._asked = 0
-        self._wait = _LOOK[facts.backend][0]
         self._began: float | None = None
         self._ended: float | None = None
 
@@ -108,26 +91,23 @@ class ArrayTracker(Tracker):
         """Look at the children, if that is due; tell whether there was anything new."""
         if self.roster.over:
             return self._explain()
-        return time.monotonic() >= self._pace.outcomes and self.look()
+        return self._pace.is_due() and self.look()
 
     def look(self) -> bool:
         """List what the children have left; tell whether there was anything new."""
-        began, spent = time.monotonic(), time.thread_time()
+        spent = time.thread_time()
         facts, store = self.facts, self._backend.store
         listed = [(name, at) for name, _, at in store.list(keys.outcomes(facts.id))]
         new = self.roster.take_outcomes(name for name, _ in listed)
         times = [at for _, at in listed]
-        if began >= self._pace.claims and not (self._many or self.roster.all_begun):
+        if not self.roster.all_begun and self._pace.claims_due():
             times += self._list_claims()
-            self._pace = self._pace._replace(claims=began + _CLAIMS[facts.backend])
         if facts.prices:
             self._note_spent(listed)
         self._note_times(times)
         self._explain()
         self._tell_children()
-        spent = time.thread_time() - spent
-        due = time.monotonic() + max(self._wait_for(len(listed), new=new), spent / _LOAD)
-        self._pace = self._pace._replace(outcomes=due)
+        self._pace.looked(len(listed), time.thread_time() - spent, new=new)
         self.looked.set()
         return new
 
@@ -150,16 +130,7 @@ class ArrayTracker(Tracker):
     @property
     def _many(self) -> bool:
         """Whether there are so many that their outcomes alone are looked at, and less often."""
-        return self.roster.size > _CLAIMED
-
-    def _wait_for(self, listed: int, *, new: bool) -> float:
-        """Return the seconds until the next listing: by what this one has cost, and found."""
-        backend = self.facts.backend
-        least, most = _LOOK[backend]
-        self._wait = least if new else min(self._wait * _LONGER, most)
-        pages = max(int(self._many), listed // _PAGE)
-        paid = _PER_PAGE * pages if backend != "local" else 0.0
-        return max(self._wait, paid)
+        return self.roster.size > CLAIMED
 
     def _note_times(self, times: list[float]) -> None:
         if times and self._began is None:
@@ -173,7 +144,9 @@ class ArrayTracker(Tracker):
 
     def _tell_children(self) -> None:
         children = self.roster.children()
-        facts = replace(self.facts, children=children, state=_state(self.facts.state, children))
+        facts = replace(
+            self.facts, children=children, state=state_of_array(self.facts.state, children)
+        )
         started, stopped = facts.started_at or self._began, facts.stopped_at or self._ended
         self.publish(replace(facts, started_at=started, stopped_at=stopped))
 
@@ -226,11 +199,25 @@ class ArrayTracker(Tracker):
         """Follow the array that starts in this one's place; what still runs of it is ended."""
         with contextlib.suppress(BackendError):
             self._backend.runner.stop([self.facts.batch_job_id], note)
-        self.roster.restart(before)
-        self.told, self._refusal, self._pace = {}, None, _Pace()
-        self._began = self._ended = None
         super().go_on(batch_job_id, before, asked, note)
+        self._forget(before)
+
+    def begin_anew(self, batch_job_id: str, note: str) -> None:
+        """Follow the array that is to run in the place of this one, of which nothing has."""
+        super().begin_anew(batch_job_id, note)
+        self._forget(self._before)
+
+    def _forget(self, before: int) -> None:
+        self.roster.restart(before)
+        self.told, self._refusal = {}, None
+        self._pace.hurry()
+        self._began = self._ended = None
         self.publish(replace(self.facts, children=self.roster.children(), started_at=None))
+
+    def attempts_made(self) -> int:
+        """Return how many attempts that child has made which has made the most."""
+        self._list_claims()
+        return max(map(self.roster.attempt, range(self.roster.size)), default=1)
 
     def take_status(self, status: Status) -> None:
         """Merge what the backend says, and find out about those that failed without a word."""
@@ -251,7 +238,7 @@ class ArrayTracker(Tracker):
             said = State.SUBMITTED
         self.roster.take_counts(status.children or {said: self.roster.size})
         children = self.roster.children()
-        state = _state(said, children)
+        state = state_of_array(said, children)
         super().take_states(replace(status, state=state))
         self.status = status
         self.publish(replace(self.facts, children=children))
@@ -327,17 +314,6 @@ class ArrayTracker(Tracker):
     def loss(self) -> Loss | None:
         """Return why the backend says that the array as a whole ended."""
         return self.status.loss if self.status is not None else None
-
-
-def _state(said: State, children: Children) -> State:
-    """Return the state of an array: that of its child that is furthest, until all have ended."""
-    counts = children.counts
-    if said.final:
-        return said
-    if counts.get(State.RUNNING) or children.done:
-        return State.RUNNING
-    furthest = (State.STARTING, State.RUNNABLE, State.PENDING)
-    return next((state for state in furthest if counts.get(state)), State.SUBMITTED)
 
 
 def tracker_of(

@@ -33,7 +33,7 @@ def located(record: Record, runner: Runner, registry: Registry, *, settled: bool
     """
     if record.batch_job_id or record.outcome:
         return record
-    name = unique(record.id, record.before)
+    name = unique(record.id, record.before, anew=record.anew)
     found = runner.find(Sought(record.name, name, record.queue, record.children or 0))
     if found is None:
         return record

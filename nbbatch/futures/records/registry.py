@@ -53,6 +53,10 @@ class Record:
         The modules that its code and its values import, from which its results may come.
     depends_on
         The jobs that must succeed before it is started, by their own ids.
+    after
+        The same, by the ids that their backend has given them.
+    anew
+        How often it was started anew that had not run, for a job that it needs had started again.
     queue
         The one that it asked for; ``""`` for none.
     away
@@ -89,6 +93,8 @@ class Record:
     cache: str = ""
     lazy: bool = False
     wants: Sequence[str] = ()
+    after: Sequence[str] = ()
+    anew: int = 0
 
     def past(self) -> tuple[Stay, ...]:
         """Return the states of a job that has ended."""

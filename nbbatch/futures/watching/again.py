@@ -102,11 +102,44 @@ class Again:
             return None
         options = replace(larger, retries=record.attempts - before - 1, depends_on=None)
         asked = {**record.asked, **options.asked()}
-        new = replace(record, before=before, asked=asked, options=kept(options), batch_job_id="")
+        new = replace(record, before=before, asked=asked, options=kept(options), after=())
         claim = keys.again(record.id, before + 1)
+        return self._once(claim, new, options, lambda found: found.before >= before)
+
+    def start_anew(self, record: Record, after: tuple[str, ...]) -> Record:
+        """Start a job anew that has not run; never twice, whoever else watches it.
+
+        Parameters
+        ----------
+        after
+            The backend's ids of the jobs that it has to wait for now.
+
+        Raises
+        ------
+        BackendError
+            It was not started.
+        """
+        number = record.anew + 1
+        new, claim = replace(record, anew=number, after=after), keys.anew(record.id, number)
+        options = restored(record.options)
+        return self._once(claim, new, options, lambda found: found.anew >= number)
+
+    def _once(
+        self, claim: str, new: Record, options: Options, is_done: Callable[[Record], bool]
+    ) -> Record:
+        """Start a job, unless another kernel does; return where it goes on.
+
+        Parameters
+        ----------
+        claim
+            Whoever writes it first starts the job.
+        is_done
+            Tells by a record whether it was started by another kernel.
+        """
+        new = replace(new, batch_job_id="")
         # Of one's own, so that the store can tell whose it is where an answer was lost.
         if not self._backend.store.put(claim, [os.urandom(8)], if_absent=True):
-            elsewhere = self._started_elsewhere(record.id, before)
+            elsewhere = self._started_elsewhere(new.id, is_done)
             if elsewhere is not None:
                 return elsewhere
             # Whoever was first died over it: before the job was started, or just after.
@@ -123,12 +156,12 @@ class Again:
             # Whoever follows the job finds out.
             return ""
 
-    def _started_elsewhere(self, id_: str, before: int) -> Record | None:
+    def _started_elsewhere(self, id_: str, is_done: Callable[[Record], bool]) -> Record | None:
         """Wait for the kernel that was first; None where it seems to have died over it."""
         deadline = time.monotonic() + self._patience
         while time.monotonic() < deadline:
             record = self._registry.get(id_)
-            if record is not None and record.before >= before:
+            if record is not None and is_done(record):
                 return record
             time.sleep(_LOOK)
         return None
@@ -136,6 +169,8 @@ class Again:
 
 def announcement(old: Record, new: Record) -> str:
     """Say that a job starts again, and with what."""
+    if new.anew > old.anew:
+        return "a job that it needs has started again: it waits for that one now"
     if new.attempts > old.attempts:
         return "starts again: what the image has is known now"
     had, has = (int(record.asked.get("memory") or 0) for record in (old, new))

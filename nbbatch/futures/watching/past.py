@@ -48,6 +48,11 @@ class Past:
         self._timeline.enter(before + 1, State.SUBMITTED, time.time(), Source.NOTICED)
         return self._on(facts, facts.samples)
 
+    def begin_anew(self, facts: JobFacts) -> JobFacts:
+        """Return the facts of a job that has not run, and that the backend begins anew."""
+        self._timeline = Timeline(facts.submitted_at)
+        return self._on(facts, facts.samples)
+
     def close(self, facts: JobFacts, attempt: int) -> tuple[Stay, ...]:
         """Take the end of the last attempt, and return the states of all."""
         self._timeline.leave(attempt, facts.stopped_at or time.time(), Source.NOTICED)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +13,7 @@ from nbbatch.facts import JobFacts, Loss, NodeFacts, State, Status, Stay
 from nbbatch.futures.telling.labels import MAIN, labels
 from nbbatch.futures.telling.story import tellers
 from nbbatch.futures.watching.changes import as_told, at_end, changed, joined, state_of
-from nbbatch.futures.watching.observer import Observer
+from nbbatch.futures.watching.observer import Audience, Observer
 from nbbatch.futures.watching.past import Past
 from nbbatch.futures.watching.strand import Strand, deciding
 from nbbatch.wire import spec
@@ -27,8 +26,6 @@ _EXPLAIN = 20.0
 WHOLE = (Loss.CANCELLED, Loss.TIMEOUT, Loss.SPOT)
 #: Nodes that are looked at in one go: a look costs a call for each.
 _TURN = 16
-
-_log = logging.getLogger(__name__)
 
 
 class Tracker:
@@ -75,7 +72,7 @@ class Tracker:
         self.awaited = False
         #: Whether somebody waits for its next word, and not only for its end.
         self.eager = False
-        self._observers: list[Observer] = []
+        self._audience = Audience(facts.id)
         self._before = before
         self._attempt = 1
         self._note = ""
@@ -89,17 +86,16 @@ class Tracker:
     def observe(self, observer: Observer) -> None:
         """Show the facts now, and go on with each change."""
         observer.on_facts(self.facts)
-        self._observers.append(observer)
+        self._audience.join(observer)
 
     def ignore(self, observer: Observer) -> None:
         """Show it no more."""
-        if observer in self._observers:
-            self._observers.remove(observer)
+        self._audience.leave(observer)
 
     @property
     def observed(self) -> bool:
         """Whether anybody looks or waits."""
-        return self.awaited or bool(self._observers)
+        return self.awaited or bool(self._audience)
 
     def read_frames(self) -> bool:
         """Read what the job has said since the last time; tell whether there was anything."""
@@ -148,7 +144,7 @@ class Tracker:
 
     def _show(self, frames: list[Frame]) -> None:
         if frames:
-            self._tell(lambda observer: observer.on_frames(frames))
+            self._audience.tell(lambda observer: observer.on_frames(frames))
 
     def show_results(self) -> None:
         """Show the values of the nodes' last expressions, now that all have come."""
@@ -235,16 +231,7 @@ class Tracker:
         if facts == self.facts:
             return
         self.facts = facts
-        self._tell(lambda observer: observer.on_facts(facts))
-
-    def _tell(self, news: Callable[[Observer], None]) -> None:
-        for observer in list(self._observers):
-            try:
-                news(observer)
-            # Whoever only looks at a job must not be able to end it, nor to stop the watcher.
-            except Exception:
-                self._observers.remove(observer)
-                _log.exception("job %s goes on, and is no longer shown", self.facts.id)
+        self._audience.tell(lambda observer: observer.on_facts(facts))
 
     def lose(self) -> None:
         """Take it that the backend will never say anything about the job."""
@@ -256,9 +243,18 @@ class Tracker:
 
     def go_on(self, batch_job_id: str, before: int, asked: Mapping[str, Any], note: str) -> None:
         """Follow the job's next attempts: another one of the backend's jobs makes them."""
+        self._follow(batch_job_id, before, note, self._past.go_on(self.facts, before, note), asked)
+
+    def begin_anew(self, batch_job_id: str, note: str) -> None:
+        """Follow a job that has not run: another one of the backend's jobs is to run it."""
+        facts = self._past.begin_anew(self.facts)
+        self._follow(batch_job_id, self._before, note, facts, facts.asked)
+
+    def _follow(
+        self, batch_job_id: str, before: int, note: str, facts: JobFacts, asked: Mapping[str, Any]
+    ) -> None:
         self._before, self._note, self.wait_reason = before, note, ""
         self.status = None
-        facts = self._past.go_on(self.facts, before, note)
         self._restart(before + 1)
         again = {"batch_job_id": batch_job_id, "attempt": before + 1, "asked": dict(asked)}
         fresh = {"state": State.SUBMITTED, "message": note, "stopped_at": None}
@@ -280,6 +276,10 @@ class Tracker:
         if any(strand.outcome is not None for strand in self.strands):
             return self._attempt
         return self.status.attempt if self.status is not None else self._attempt
+
+    def attempts_made(self) -> int:
+        """Return after how many attempts another one of the backend's jobs may go on."""
+        return self.ended_attempt
 
     def settled(self) -> bool:
         """Tell whether all that can be known about the end is known."""
