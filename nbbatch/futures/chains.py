@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from nbbatch.backends.base import Backend
-from nbbatch.errors import UpstreamError, UsageError
+from nbbatch.errors import NotFoundError, UpstreamError, UsageError
+from nbbatch.futures.array.job import ArrayJob
 from nbbatch.futures.dependencies import resolve
 from nbbatch.futures.job import Job
 from nbbatch.futures.records.registry import Registry
@@ -84,7 +85,28 @@ class Chains:
                 job.facts.message or job.facts.outcome,
                 "run that job again, then this one",
             )
+        if job.facts.cached:
+            self._put_back(job)
         return False
+
+    def _put_back(self, job: Job[Any]) -> None:
+        """See to it that a result is there which came from the cache: its job may be long gone."""
+        store = self._backend.store
+        there = {name for name, _, _ in store.list(keys.outcomes(job.id))}
+        if isinstance(job, ArrayJob):
+            parts = {found.child for found in map(keys.of_child, there) if found is not None}
+            if len(parts) < job.children.size:
+                raise NotFoundError(
+                    f"the result of {named(job.record)} is not there any more",
+                    "it was taken from the cache, and has been deleted since",
+                    "map the function again, then start this job",
+                )
+            return
+        for strand in map(job.strand, range(job.nodes)):
+            name = keys.outcome(job.id, strand.attempt, strand.part)
+            if name not in there:
+                # As it was sealed: whoever reads it checks that.
+                store.put(name, [strand.sealed], if_absent=True)
 
     def _is_there(self, job: Job[Any]) -> bool:
         """Tell whether a job that nobody here has seen ending has left its result."""

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import nbbatch
-from nbbatch import batch
+from nbbatch import batch, errors
 from nbbatch.caching import results
 from nbbatch.futures import Job
 from nbbatch.session import Session, current_session
@@ -406,3 +406,39 @@ def test_no_option_no_cache(session: Session) -> None:
         one().options(cache=False)(1)
 
     assert list(current_session().backend.store.list(keys.CACHE)) == []
+
+
+@pytest.mark.parametrize("size", [1, 3 << 20])
+def test_what_needs_a_result_whose_job_is_gone(session: Session, size: int) -> None:
+    """It came from the cache, and is put where the job that reads it looks for it."""
+
+    def make() -> bytes:
+        return b"x" * size
+
+    store, function = session.backend.store, batch(cache=True)(make)
+    assert function() == b"x" * size
+    earlier = function.submit()
+    assert earlier.facts.cached
+    assert earlier.facts.outcome == "ok"
+    store.delete([name for name, _, _ in store.list(f"jobs/{earlier.id}/")])
+
+    assert batch(len)(earlier) == size
+    assert [name for name, _, _ in store.list(f"jobs/{earlier.id}/")] == [
+        keys.outcome(earlier.id, 1)
+    ]
+
+
+def test_what_needs_a_map_that_is_gone(session: Session) -> None:
+    """The error says so before anything is started."""
+    store, function = session.backend.store, batch(cache=True)(lambda x: x)
+    assert function.map(range(2)).result() == [0, 1]
+    earlier = function.map(range(2))
+    assert earlier.result() == [0, 1]
+    assert earlier.facts.cached
+    assert batch(sum)(earlier) == 1
+    before = started()
+    store.delete([name for name, _, _ in store.list(f"jobs/{earlier.id}/outcome/")])
+    with pytest.raises(errors.NotFoundError, match=r"(?s)not there any more.*deleted.*map"):
+        batch(sum)(earlier)
+
+    assert started() == before
