@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from nbbatch import batch
+from nbbatch.backends.base import Found
 from nbbatch.errors import BackendError
 from nbbatch.facts import JobFacts, Loss, State, Status
 from nbbatch.futures.records.noting import facts_of, noted
@@ -217,7 +218,7 @@ def test_a_job_whose_id_nobody_could_note(
     """Its kernel was killed just then: it is found by its name, or was never started."""
     monkeypatch.setattr("nbbatch.futures.records.roll._MISSING", 0.0)
     runner = desk.session.backend.runner
-    monkeypatch.setattr(runner, "find", lambda *_: found)
+    monkeypatch.setattr(runner, "find", lambda _: Found(found) if found else None)
     made = desk.write(batch_job_id="", submitted_at=time.time() - 1000)
     desk.known["found"] = Status(State.RUNNING)
     roll = opened()
