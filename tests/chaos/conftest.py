@@ -18,7 +18,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "backends"))
 
 import aws_rig  # noqa: E402 found beside the backends' own tests
 
-from tests.chaos.proxy import Faults, unreliable  # noqa: E402
+from tests.chaos.faults import Faults  # noqa: E402
+from tests.chaos.proxy import unreliable  # noqa: E402
 
 
 @dataclass

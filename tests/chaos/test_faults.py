@@ -21,7 +21,7 @@ from nbbatch.errors import CredentialsError
 from nbbatch.futures.array.job import ArrayJob
 from nbbatch.session import current_session
 from tests.chaos.conftest import Account
-from tests.chaos.proxy import Asked
+from tests.chaos.faults import Asked
 
 pytestmark = pytest.mark.thorough
 
@@ -139,22 +139,45 @@ def test_a_duplicate(account: Account, tmp_path: Path, monkeypatch: pytest.Monke
     assert next(current_session().jobs()).batch_job_id == runs
 
 
-def test_a_clock_that_is_off(account: Account, tmp_path: Path) -> None:
-    """A job gets over it; here the error says by how much, and nothing has been started."""
-    account.s3.ahead = 3600
+@pytest.mark.parametrize("ahead", [3600, -3600])
+def test_a_clock_that_is_off(
+    account: Account, tmp_path: Path, ahead: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Here as in a job, AWS's time is taken from what it says; one line tells, and all goes on."""
+    account.s3.ahead = account.batch.ahead = ahead
+    job = _function().submit(str(tmp_path / "diary"))
+    assert job.result(PATIENCE) == 5
+    word = "behind" if ahead > 0 else "ahead of"
+    (said,) = (each.getMessage() for each in caplog.records if each.name.startswith("nbbatch."))
+    assert said == f"this machine's clock is 60 minutes {word} AWS's; what is sent names AWS's time"
+    skewed = account.s3.seen["skewed"]
+
+    # A HEAD's refusal does not say why; what is known is not found out again.
+    assert current_session().backend.store.size("none") is None
+    assert nbbatch.attach(job.id).result(PATIENCE) == 5
+    assert account.s3.seen["skewed"] == skewed
+    # And once it is set.
+    account.s3.ahead = account.batch.ahead = 0
+    assert current_session().backend.store.size("none") is None
+    assert nbbatch.attach(job.id).result(PATIENCE) == 5
+    assert (tmp_path / "diary").read_text() == "ran\n"
+
+
+def test_a_clock_that_nothing_is_known_about(account: Account, tmp_path: Path) -> None:
+    """Where AWS goes on refusing, the error says what to do, and nothing has been started."""
+    account.s3.rule = lambda asked: "skewed"
     with pytest.raises(CredentialsError) as caught:
         _function().submit(str(tmp_path / "diary"))
-    assert "this machine's clock is 60 minutes behind AWS's" in caught.value.cause
     assert caught.value.hint == "set this machine's clock"
     assert not account.rig.batch.jobs
 
-    account.s3.ahead = 0
+    account.s3.rule = lambda asked: None
     account.rig.batch.place.capacity.clear()
     job = _function().submit(str(tmp_path / "diary"))
-    account.s3.ahead = -3600
+    account.s3.rule = lambda asked: "skewed"
+    until(lambda: "next: set this machine's clock" in job.facts.message)
+    account.s3.rule = lambda asked: None
     account.rig.batch.place.capacity.set()
-    until(lambda: "clock is 60 minutes ahead of" in job.facts.message)
-    account.s3.ahead = 0
     assert job.result(PATIENCE) == 5
 
 

@@ -14,7 +14,7 @@ import pytest
 from nbbatch import batch
 from nbbatch.futures import Job
 from tests.chaos.conftest import Account
-from tests.chaos.proxy import USUAL
+from tests.chaos.faults import USUAL
 
 pytestmark = pytest.mark.thorough
 

@@ -21,6 +21,7 @@
 `cache`         what was true yesterday, on disk
 `pauses`        how long to wait before a call is made again
 `recovery`      credentials that were renewed elsewhere
+`clock`         AWS's time, where this machine's clock is off
 `submit`        a job is submitted once, whatever the network does
 `status`        Batch's description of a job as a `Status`
 `diagnosis`     why a job ended without an outcome

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.config import Config
 
+from nbbatch.backends.aws.clock import Clock
 from nbbatch.backends.aws.errors import translated
 from nbbatch.backends.aws.recovery import Recovery, whole
 from nbbatch.errors import ConfigurationError, RegionError
@@ -63,7 +64,8 @@ class Clients:
         self._lock = threading.RLock()
         self._session: Any = None
         self._made: dict[str, Any] = {}
-        self._recovery = Recovery(self._held, self._look_up)
+        self._clock = Clock()
+        self._recovery = Recovery(self._clock, self._held, self._look_up)
 
     @property
     def region(self) -> str:
@@ -178,6 +180,7 @@ class Clients:
                 if service == "s3":
                     made.meta.events.register_first("needs-retry.s3", _stay_in(region))
                 made.meta.events.register_first("needs-retry", self._recovery)
+                made.meta.events.register("before-sign", self._clock.sign)
                 tries = 1 if config is _ONCE else _TRIES
                 made.meta.events.register_first("needs-retry", whole(tries))
                 # Without anything to sign with it would go on having nothing.

@@ -112,6 +112,12 @@ MESSAGES = (
         "check the role's name (--iam-role ARN), or ask for iam:PassRole on it",
     ),
     _row("RequestTimeTooSkewed", r"", CredentialsError, "set this machine's clock"),
+    _row(
+        "InvalidSignatureException",
+        r"signature (expired|not yet current)",
+        CredentialsError,
+        "set this machine's clock",
+    ),
     _row("RequestExpired", r"", CredentialsError, "set this machine's clock, or sign in again"),
     _row("NoSuchBucket", r"", NotFoundError, "NBBATCH_S3_ROOT names it; aws s3 ls lists yours"),
 )

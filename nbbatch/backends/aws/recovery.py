@@ -1,4 +1,4 @@
-"""What boto3's clients do not get over by themselves: renewed credentials, answers cut off.
+"""What boto3's clients do not get over by themselves: credentials, clocks, answers cut off.
 
 A kernel lives for days, and credentials for hours. Those that refresh themselves (SSO, roles) do
 so; keys that another program writes into a file, or a person into the environment, are read once
@@ -11,7 +11,6 @@ list as no list at all.
 
 from __future__ import annotations
 
-import email.utils
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -20,15 +19,17 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ConnectionClosedError
 
 from nbbatch.backends.aws import codes
+from nbbatch.backends.aws.clock import too_far
 from nbbatch.backends.aws.pauses import backoff
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from nbbatch.backends.aws.clock import Clock
+
 __all__ = ["Recovery", "whole"]
 
-_SKEWED = frozenset({"RequestTimeTooSkewed", "RequestExpired"})
-_REFUSED = frozenset(codes.CREDENTIALS.split()) - _SKEWED
+_REFUSED = frozenset(codes.CREDENTIALS.split())
 #: What a HEAD, whose answer has no text, is refused with.
 _BARE = frozenset({"400", "403"})
 #: Seconds within which what was looked up for one call is new to others that failed too.
@@ -38,10 +39,12 @@ _TRIES = 6
 
 
 class Recovery:
-    """Looks credentials up again; a handler of botocore's ``needs-retry``.
+    """Looks credentials, and the time, up again; a handler of botocore's ``needs-retry``.
 
     Parameters
     ----------
+    aws_clock
+        What is signed names its time.
     look_up
         Finds what a new process would sign with; None for nothing.
     clock
@@ -50,10 +53,12 @@ class Recovery:
 
     def __init__(
         self,
+        aws_clock: Clock,
         held: Callable[[], Any],
         look_up: Callable[[], Any],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._aws_clock = aws_clock
         self._held = held
         self._look_up = look_up
         self._clock = clock
@@ -67,10 +72,21 @@ class Recovery:
         http, parsed = response
         error = parsed.get("Error", {})
         code = str(error.get("Code", ""))
-        if code in _SKEWED:
-            return _once_more(http, error, attempts)
-        if code in _REFUSED or (code in _BARE and http.status_code >= 400):
-            return 0 if attempts < _TRIES and self.renew() else None
+        skewed, again = too_far(error), attempts < _TRIES
+        refused = code in _REFUSED or (code in _BARE and http.status_code >= 400)
+        if not (skewed or refused):
+            return None
+        if again and self._aws_clock.learn(http.headers):
+            return 0
+        if skewed:
+            return self._once_more(http, error, again=again)
+        return 0 if again and self.renew() else None
+
+    def _once_more(self, http: Any, error: dict[str, Any], *, again: bool) -> int | None:
+        """Try again what was refused for a time that is AWS's own: it was long on its way."""
+        if again:
+            return 0
+        error["Message"] = self._aws_clock.told(http.headers) or error.get("Message", "")
         return None
 
     def renew(self) -> bool:
@@ -115,14 +131,3 @@ def whole(tries: int) -> Callable[..., float | None]:
         raise ConnectionClosedError(endpoint_url=http.url, error=cause)
 
     return check
-
-
-def _once_more(http: Any, error: dict[str, Any], attempts: int) -> int | None:
-    if attempts < _TRIES:
-        return 0
-    date = email.utils.parsedate_tz(http.headers.get("Date") or "")
-    if date is not None:
-        ahead = round((time.time() - email.utils.mktime_tz(date)) / 60)
-        word = "ahead of" if ahead > 0 else "behind"
-        error["Message"] = f"this machine's clock is {abs(ahead)} minutes {word} AWS's"
-    return None
