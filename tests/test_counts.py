@@ -16,6 +16,9 @@ import pytest
 
 import nbbatch
 from nbbatch import batch, secrets
+from nbbatch.backends.base import Target
+from nbbatch.libraries import Librarian
+from nbbatch.libraries.targets import kernel_target
 from nbbatch.session import current_session
 from nbbatch.worker.boot.bundle import bundle
 
@@ -334,6 +337,32 @@ def test_a_warm_submit_with_libraries(
 
     assert costs[0]["PutObject"] == 5
     assert costs[1] == costs[2] == {"PutObject": 2, "SubmitJob": 1}
+
+
+def test_another_machine_sends_no_library_again(
+    wire: Wire, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It asks what is there of the large ones, instead of sending all for S3 to refuse it."""
+    site = tmp_path / "site-packages"
+    data = os.urandom(1 << 20).hex()
+    files = {"biglib/__init__.py": "value = 7\n", "biglib/data.txt": data}
+    install(Made("biglib", "1.0", files), site)
+    monkeypatch.syspath_prepend(str(site))
+
+    def send(machine: str) -> Counter[str]:
+        librarian = Librarian(tmp_path / machine, current_session().backend.store)
+        here = kernel_target()
+        target = Target("image", here.python, here.machine, here.libc)
+        wire.sent.clear()
+        librarian.send(librarian.plan({"biglib": ""}, target))
+        librarian.settle()
+        return wire.calls() + Counter(bytes=wire.uploaded())
+
+    first, second = send("one"), send("two")
+
+    assert first["bytes"] > 1 << 20
+    assert first["HeadObject"] == second["HeadObject"] == 1
+    assert second["bytes"] < LITTLE
 
 
 def _squares() -> Any:

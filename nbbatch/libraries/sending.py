@@ -18,6 +18,8 @@ __all__ = ["PULSE", "Content", "Pulse", "Say", "of", "send", "silent"]
 
 #: Packing is work, sending waits for the network.
 _THREADS: Final = min(8, (os.cpu_count() or 1) + 2)
+#: From this size on it is asked first whether a piece is there: another machine may have sent it.
+_ASKED: Final = 1 << 16
 
 
 #: Called while something takes long, every so many seconds: a Cancel is heard then.
@@ -80,5 +82,8 @@ def _groups(contents: Mapping[str, Content]) -> Iterator[tuple[int, str, list[Ch
 
 def _put(store: ClientStore, group: list[Chunk]) -> Piece:
     piece, data = layers.pack(group)
-    store.put(layers.key(piece.digest), [data], if_absent=True)
+    key = layers.key(piece.digest)
+    # S3 refuses what is there only once it has all of it.
+    if len(data) < _ASKED or store.size(key) != len(data):
+        store.put(key, [data], if_absent=True)
     return piece

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import signal
 import socket
@@ -32,6 +33,8 @@ def aws(folder: Path) -> Iterator[None]:
     """Have the environment choose the aws backend, with servers in this process."""
     import aws_rig
 
+    # Else moto prints a line for each request between the figures.
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
     with aws_rig.aws_rig(folder) as rig:
         os.environ.update(
             NBBATCH_HOME=str(folder / "home"),
