@@ -153,8 +153,11 @@ def _no_index(name: str, found: Distribution, target: Target) -> tuple[str, str]
 
 def _another_python(name: str, found: Distribution, target: Target) -> tuple[str, str]:
     cause = f"it runs on Python {found.python}, and {target.name} has Python {target.python}"
-    own = f"--python {kernel_target().python}, which then goes along"
-    return cause, f"{own}; or another version of it: --pypi {name}"
+    here = kernel_target().python
+    # An image has no path: the target is an interpreter of this machine.
+    local = target.name.startswith("/")
+    other = f"an --executable of Python {here}" if local else f"--python {here}, which goes along"
+    return cause, f"{other}; or another version of it: --pypi {name}"
 
 
 def make_plan(needs: Needs, target: Target) -> Plan:

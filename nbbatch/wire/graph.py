@@ -87,12 +87,13 @@ def pickler(
     namespace: Optional[Dict[str, Any]] = None,
     with_globals: bool = True,
     buffer_callback: Any = None,
+    reader: str = "",
 ) -> Any:
     """Return what pickles into `file`; see `nbbatch.wire.pickling.Pickler`."""
     # Only now: a job that is given plain data reaches the user's first line without cloudpickle.
     from nbbatch.wire.pickling import Pickler
 
-    return Pickler(file, namespace, _Namespace(), with_globals, buffer_callback)
+    return Pickler(file, namespace, _Namespace(), with_globals, buffer_callback, reader)
 
 
 def dump(
@@ -101,6 +102,7 @@ def dump(
     *,
     with_globals: bool = True,
     tolerant: bool = False,
+    reader: str = "",
 ) -> Graph:
     """Pickle values as one graph.
 
@@ -108,7 +110,7 @@ def dump(
     ----------
     items
         (role, name, value) of each; roles and names are the reader's business.
-    namespace, with_globals
+    namespace, with_globals, reader
         See `nbbatch.wire.pickling.Pickler`.
     tolerant
         Leave out what does not pickle and list it in `Graph.failures`.
@@ -121,7 +123,7 @@ def dump(
     failures: List[Tuple[str, str, Any, BaseException]] = []
     left = list(items)
     while True:
-        graph, failed, error = _dump(left, namespace, with_globals)
+        graph, failed, error = _dump(left, namespace, with_globals, reader)
         if error is None:
             graph.failures = failures
             return graph
@@ -133,7 +135,7 @@ def dump(
 
 
 def _dump(
-    items: Sequence[Item], namespace: Optional[Dict[str, Any]], with_globals: bool
+    items: Sequence[Item], namespace: Optional[Dict[str, Any]], with_globals: bool, reader: str
 ) -> Tuple[Graph, int, Optional[BaseException]]:
     stream = io.BytesIO()
     buffers: List[memoryview] = []
@@ -145,7 +147,7 @@ def _dump(
         buffers.append(raw)
         return False
 
-    writer = pickler(stream, namespace, with_globals, keep)
+    writer = pickler(stream, namespace, with_globals, keep, reader)
     records: List[Record] = []
     for index, (role, name, value) in enumerate(items):
         writer.role, writer.record = role, name

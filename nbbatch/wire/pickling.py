@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import opcode
+import pickle
 import sys
 import types
 from typing import TYPE_CHECKING, Any, Dict, Iterator, Optional, Set, Tuple
@@ -14,6 +15,7 @@ from nbbatch.wire import spec, tensors
 if TYPE_CHECKING:
     from nbbatch.wire.upstream import Reference
 
+_HERE = f"{sys.version_info[0]}.{sys.version_info[1]}"
 _IMPORT, _FROM = opcode.opmap["IMPORT_NAME"], opcode.opmap["IMPORT_FROM"]
 
 
@@ -29,6 +31,9 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc, unused-ignore]
     with_globals
         Whether the globals that such functions use travel with them. Towards the job they
         must; on the way back they come as values of their own, if they changed.
+    reader
+        The minor version of the Python that will read it, where functions are refused that are
+        bytecode of another; empty for any.
     """
 
     def __init__(
@@ -38,10 +43,12 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc, unused-ignore]
         token: Any,
         with_globals: bool,
         buffer_callback: Any,
+        reader: str,
     ) -> None:
         super().__init__(file, protocol=5, buffer_callback=buffer_callback)
         self._own_globals = namespace
         self._with_globals = with_globals
+        self._reader = reader
         self._tensors = tensors.Sharing()
         self.modules: Dict[str, str] = {}
         self.types: Set[str] = set()
@@ -99,6 +106,9 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc, unused-ignore]
         self.modules.setdefault(module, self.record)
 
     def _dynamic_function_reduce(self, func: types.FunctionType) -> Any:
+        if self._reader not in ("", _HERE):
+            made = f"{func.__qualname__} is bytecode of Python {_HERE}"
+            raise pickle.PicklingError(f"{made}, and the notebook has Python {self._reader}")
         self.bytecode = True
         self.files.add(func.__code__.co_filename)
         for module in imported(func.__code__):

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from stub import KEY, Rig, until, worker_zip
 
-from nbbatch.backends.local import LocalRunner, local_backend, machine
+from nbbatch.backends.local import LocalRunner, environments, local_backend, machine
 from nbbatch.backends.local.supervise import memory, processes
 from nbbatch.backends.local.supervise.attempt import exit_reason
 from nbbatch.backends.local.supervise.record import Record, encode
@@ -565,10 +565,43 @@ def test_ids_are_no_paths(local, id_):
 
 def test_an_executable_is_looked_for_before(local):
     """An interpreter that this machine does not have is refused before anything is written."""
-    local.backend.runner.check(Options(executable="sh"))
+    local.backend.runner.check(Options(executable=sys.executable))
 
     with pytest.raises(OptionError, match="no-such-python"):
         local.backend.runner.check(Options(executable="no-such-python"))
+
+
+def program(path, text):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_an_executable_that_is_too_old(local, tmp_path):
+    """It is refused before anything is written, and so is one that is another than asked for."""
+    told = {"python": "3.8", "machine": "m", "libc": "", "packages": {}, "path": []}
+    old = program(tmp_path / "old", f"echo '{json.dumps(told)}'")
+    with pytest.raises(OptionError, match="can't be used") as caught:
+        local.backend.runner.check(Options(executable=old))
+    with pytest.raises(OptionError, match="can't be used") as other:
+        local.backend.runner.check(Options(executable=sys.executable, python="3.99"))
+
+    assert "it is Python 3.8, and jobs need 3.9 or newer" in caught.value.cause
+    assert f"{sys.executable}, and that is Python" in other.value.cause
+
+
+def test_interpreters_of_version_managers(tmp_path, monkeypatch):
+    """A program that only says where it would be is none; the next one that works is taken."""
+    told = {"python": "3.77", "machine": "m", "libc": "", "packages": {}, "path": []}
+    program(tmp_path / "shims/python3.77", "echo 'not of this version' >&2; exit 127")
+    works = tmp_path / "pyenv/versions/3.77.1/bin/python3.77"
+    works = program(works, f"echo '{json.dumps(told)}'")
+    monkeypatch.setenv("PATH", f"{tmp_path}/shims:{os.environ['PATH']}")
+    monkeypatch.setenv("PYENV_ROOT", str(tmp_path / "pyenv"))
+
+    assert environments.interpreter("3.77") == works
+    assert environments.interpreter("3.78") is None
 
 
 def test_bytes_that_are_no_text(local):

@@ -13,6 +13,7 @@ import pytest
 
 from nbbatch import batch
 from nbbatch.backends.base import Target
+from nbbatch.backends.local import environments
 from nbbatch.errors import ImageError, OptionError
 from nbbatch.libraries.compiling import Source, compile_all
 from nbbatch.session import current_session
@@ -189,13 +190,13 @@ def test_a_cell_asks_for_another_python(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Not on this machine's path: it goes along, and the kernel's plain libraries work with it."""
+    """Not on this machine: it goes along, and the kernel's plain libraries work with it."""
     kernel.install("tinylib", "1.5")
     folder = tmp_path_factory.mktemp("other")
     told = standalone(shipped(pythons()[OTHER]), folder, os.uname().machine)
     (folder / "downloads.json").write_text(json.dumps(told))
     monkeypatch.setenv("UV_PYTHON_DOWNLOADS_JSON_URL", str(folder / "downloads.json"))
-    monkeypatch.setattr("shutil.which", lambda name, *_: None if name == f"python{OTHER}" else name)
+    monkeypatch.setattr(environments, "interpreter", lambda python: None)
     notebook.run(f"%batch env --python {OTHER}")
     assert f"Python {OTHER} goes along: --python asks for it" in capsys.readouterr().out
     notebook.batch(
@@ -204,3 +205,17 @@ def test_a_cell_asks_for_another_python(
     )
 
     assert (notebook["v"], notebook["w"]) == (OTHER, "1.5")
+
+
+@needs_other
+def test_functions_that_another_python_made_stay(notebook: Notebook) -> None:
+    """Their bytecode would end the kernel; they are named, and what is no function comes back."""
+    body = "def f(): return 1\nclass K:\n    def m(self): return 2\nv, k = f(), K()"
+    with pytest.warns(RuntimeWarning, match="is bytecode of Python") as warned:
+        notebook.batch(body, f"--executable {pythons()[OTHER]}")
+
+    assert notebook["v"] == 1
+    assert not {"f", "K", "k"} & set(notebook.namespace)
+    assert f"f is bytecode of Python {OTHER}, and the notebook has Python {HERE}" in str(
+        warned[0].message
+    )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import glob
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from nbbatch.backends.base import Target
@@ -17,8 +20,12 @@ from nbbatch.worker.run import fingerprint
 #: Seconds that an interpreter may take to answer.
 _PATIENCE = 60
 _SCRIPT = Path(fingerprint.__file__)
+#: What the worker is written for.
+OLDEST = (3, 9)
 
 _known: dict[str, tuple[tuple[tuple[str, int], ...], Target]] = {}
+#: Interpreters by their minor versions.
+_found: dict[str, str] = {}
 
 
 def environment(executable: str) -> Target:
@@ -40,21 +47,61 @@ def environment(executable: str) -> Target:
     return known[1]
 
 
-def check_python(executable: str, python: str) -> None:
-    """Refuse an interpreter of another minor version than the one that is asked for.
+def check(executable: str, python: str | None) -> None:
+    """Refuse an interpreter that is not there, too old, or another version than is asked for.
 
     Raises
     ------
     OptionError
-        It is of another, or none of that version is on this machine.
+        It is one of these.
     """
-    there = environment(executable).python
-    if there != python:
+    if shutil.which(executable) is None:
+        raise _unfit(executable, "there is no such program on this machine")
+    try:
+        there = environment(executable).python
+    # What can't be asked may run jobs all the same.
+    except OptionError:
+        if python is None:
+            return
+        raise
+    if tuple(map(int, re.findall(r"\d+", there))) < OLDEST:
+        raise _unfit(executable, f"it is Python {there}, and jobs need 3.9 or newer")
+    if python not in (None, there):
         raise OptionError(
             f"python = {python!r} can't be used",
-            f"{executable} is Python {there}, and there is no other on this machine's PATH",
-            f"install Python {python}, or name its interpreter: --executable /path/to/python",
+            f"executable says which one is: {executable}, and that is Python {there}",
+            f"leave one of them out, or name an interpreter of Python {python}",
         )
+
+
+def interpreter(python: str) -> str | None:
+    """Return an interpreter of a minor version, if this machine has one that works."""
+    known = _found.get(python)
+    if known is not None and os.path.exists(known):
+        return known
+    for folder in _folders(python):
+        program = shutil.which(f"python{python}", path=folder)
+        # Of a version manager's, that it is there does not mean that it runs.
+        with contextlib.suppress(OptionError, OSError, subprocess.SubprocessError):
+            if program is not None and environment(program).python == python:
+                _found[python] = program
+                return program
+    return None
+
+
+def _folders(python: str) -> Iterator[str]:
+    """Yield where interpreters are: on the path, then where pyenv and uv put theirs."""
+    yield from os.environ.get("PATH", os.defpath).split(os.pathsep)
+    data = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
+    pyenv = os.environ.get("PYENV_ROOT") or "~/.pyenv"
+    uv = os.environ.get("UV_PYTHON_INSTALL_DIR") or f"{data}/uv/python"
+    for root, names in ((f"{pyenv}/versions", f"{python}.*"), (uv, f"cpython-{python}.*")):
+        yield from sorted(glob.glob(os.path.expanduser(f"{root}/{names}/bin")), reverse=True)
+
+
+def _unfit(executable: str, cause: str) -> OptionError:
+    hint = "leave --executable out to run with the kernel's own Python"
+    return OptionError(f"executable = {executable!r} can't be used", cause, hint)
 
 
 def _asked(program: str) -> tuple[tuple[tuple[str, int], ...], Target]:
@@ -62,14 +109,10 @@ def _asked(program: str) -> tuple[tuple[tuple[str, int], ...], Target]:
         [program, str(_SCRIPT)], capture_output=True, text=True, check=False, timeout=_PATIENCE
     )
     try:
-        found = json.loads(done.stdout)
-    except ValueError:
+        found = dict(json.loads(done.stdout))
+    except (ValueError, TypeError):
         last = done.stderr.strip().splitlines()[-1:] or [f"it exits with {done.returncode}"]
-        raise OptionError(
-            f"executable = {program!r} can't be used",
-            f"it does not run a Python program: {last[0]}",
-            "leave --executable out to run with the kernel's own Python",
-        ) from None
+        raise _unfit(program, f"it does not run a Python program: {last[0].strip()}") from None
     target = Target(
         program, found["python"], found["machine"], found["libc"], found["packages"], known=True
     )

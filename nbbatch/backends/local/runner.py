@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import sys
 import threading
 import time
@@ -22,8 +21,7 @@ from nbbatch.backends.base import (
     Target,
     masked,
 )
-from nbbatch.backends.local import machine
-from nbbatch.backends.local.environments import check_python, environment
+from nbbatch.backends.local import environments, machine
 from nbbatch.backends.local.errors import as_backend_errors
 from nbbatch.backends.local.folder import JobFolder
 from nbbatch.backends.local.secrets import ReadSecrets, no_secrets, variables
@@ -31,7 +29,7 @@ from nbbatch.backends.local.supervise.attempt import DEFAULTS
 from nbbatch.backends.local.supervise.nodes import ADDRESS, MAIN
 from nbbatch.backends.local.supervise.record import LOCK_FD
 from nbbatch.backends.local.workers import unpacked
-from nbbatch.errors import InvalidRequestError, OptionError
+from nbbatch.errors import InvalidRequestError
 from nbbatch.facts import Status
 from nbbatch.options import Options
 from nbbatch.wire import keys, spec
@@ -100,18 +98,12 @@ class LocalRunner:
 
     def check(self, options: Options) -> None:
         """Refuse what can't work; see `nbbatch.backends.base.Runner.check`."""
-        if options.python and options.executable:
-            check_python(options.executable, options.python)
-        if options.executable and shutil.which(options.executable) is None:
-            raise OptionError(
-                f"executable = {options.executable!r} can't be used",
-                "there is no such program on this machine",
-                "leave --executable out to run with the kernel's own Python",
-            )
+        if options.executable:
+            environments.check(options.executable, options.python)
 
     def target(self, options: Options) -> Target:
         """Return the kernel's own environment, or ask the interpreter that is to run the job."""
-        return environment(_executable(options))
+        return environments.environment(_executable(options))
 
     def at_once(self, options: Options) -> int | None:
         """Return how many fit; see `nbbatch.backends.base.Runner.at_once`."""
@@ -321,7 +313,7 @@ def _directory(launch: Launch) -> str:
 
 def _executable(options: Options) -> str:
     if options.python and not options.executable and options.python != fingerprint.python():
-        return shutil.which(f"python{options.python}") or sys.executable
+        return environments.interpreter(options.python) or sys.executable
     return options.executable or sys.executable or "python3"
 
 

@@ -269,7 +269,7 @@ class _Attempt:
         return {name: label for name, (label, _) in self._job.sources.items()}
 
     def _result(self, items: List[Item], ended: Outcome) -> Tuple[Outcome, Sequence[Buffer]]:
-        found = values.dump(items, self._inputs.namespace)
+        found = values.dump(items, self._inputs.namespace, self._job.python)
         self._check_value(found.failures)
         outcome = replace(
             ended,

@@ -70,7 +70,8 @@ class Swept:
     def _travelling(self, row: Dict[str, Any]) -> Dict[str, Any]:
         """Leave out, and name, what does not pickle."""
         items = [(spec.VARIABLE, name, value) for name, value in row.items()]
-        for name, reason in values.unreturned(values.dump(items, self._namespace)):
+        found = values.dump(items, self._namespace, self._job.python)
+        for name, reason in values.unreturned(found):
             print(f"stays in the job: {reason}", file=sys.stderr)
             del row[name]
         return row

@@ -176,9 +176,9 @@ def unreadable(record: graph.Loaded, job: JobSpec) -> errors.NbbatchError:
     return errors.ImageError(what, cause, hint)
 
 
-def dump(items: Sequence[Item], namespace: Dict[str, Any]) -> graph.Graph:
-    """Pickle what goes back, leaving out what does not pickle."""
-    return graph.dump(items, namespace, with_globals=False, tolerant=True)
+def dump(items: Sequence[Item], namespace: Dict[str, Any], reader: str = "") -> graph.Graph:
+    """Pickle what goes back, leaving out what does not pickle, or what `reader` can't run."""
+    return graph.dump(items, namespace, with_globals=False, tolerant=True, reader=reader)
 
 
 def unreturned(found: graph.Graph) -> Tuple[Tuple[str, str], ...]:
