@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 IMAGE = "docker.io/library/python:3.11"
 _TRUST = '{"Version": "2012-10-17", "Statement": []}'
 _PATIENCE = 30.0
+#: moto's server, with what its Batch lacks.
+_MOTO = Path(__file__).parent / "moto_arrays.py"
 
 
 class Rig(NamedTuple):
@@ -66,7 +68,7 @@ def containers(folder: Path) -> Iterator[Rig]:
         stack.enter_context(_server(podman, folder / "podman.log", lambda: _connects(path)))
         image = _with_task_role(stack, folder)
         port = _free_port()
-        moto = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+        moto = [sys.executable, str(_MOTO), "-H", "127.0.0.1", "-p", str(port)]
         environ = {"DOCKER_HOST": f"unix://{path}", "MOTO_DOCKER_NETWORK_MODE": "host"}
         ready = _server(moto, folder / "moto.log", lambda: _connects(port), environ)
         stack.enter_context(ready)
