@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,6 +12,7 @@ from packaging.markers import InvalidMarker, Marker
 from packaging.requirements import InvalidRequirement, Requirement
 
 from nbbatch.errors import LibraryError
+from nbbatch.libraries.requirements import Said, installed_here, is_elsewhere, read
 from nbbatch.worker.run.fingerprint import normalized
 
 if sys.version_info >= (3, 11):
@@ -22,8 +22,11 @@ else:
 
 __all__ = ["Asked", "read_file", "requested"]
 
-#: A file of requirements may name others.
-_INCLUDED: Final = re.compile(r"(?:-r|--requirement)[ =]\s*(.+)")
+#: What a lock says of a package that comes from no index.
+_ELSEWHERE: Final = {
+    *("editable", "virtual", "directory", "git", "url", "path"),  # of uv
+    *("vcs", "archive"),  # of https://packaging.python.org/en/latest/specifications/pylock-toml/
+}
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,10 @@ class Asked:
         The name of the file that says it; empty where none does.
     limits
         Requirements that count for what they need, should it be of these names.
+    indexes
+        Where packages come from besides, as options of a file of requirements.
+    hashes
+        Name to what its archives have to be, as ``sha256:...``; any of them.
     """
 
     requirements: tuple[str, ...] = ()
@@ -49,6 +56,8 @@ class Asked:
     names: Mapping[str, str] = field(default_factory=dict)
     file: str = ""
     limits: tuple[str, ...] = ()
+    indexes: tuple[str, ...] = ()
+    hashes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def read_file(path: Path, *, lenient: bool = False) -> Asked:
@@ -65,24 +74,45 @@ def read_file(path: Path, *, lenient: bool = False) -> Asked:
         It is not there, or can't be read.
     """
     try:
-        text = path.read_text("utf-8")
-        if path.name == "uv.lock":
-            found = list(_locked(tomllib.loads(text).get("package", ())))
-        elif path.name.startswith("pylock") and path.suffix == ".toml":
-            found = list(_locked(tomllib.loads(text).get("packages", ())))
-        elif path.suffix == ".toml":
-            found = list(tomllib.loads(text).get("project", {}).get("dependencies", ()))
-        else:
-            found = list(_listed(path, text))
-        if lenient:
-            found = [each for each in found if _is_requirement(each)]
-        return replace(_asked(found, path.name), file=path.name)
+        said = _said(path)
+        elsewhere = [each for each in said.requirements if is_elsewhere(each)]
+        found = [each for each in said.requirements if each not in elsewhere]
+        asked = _asked(found, path.name)
+        hashes = {
+            name: said.hashes[text] for name, text in asked.names.items() if text in said.hashes
+        }
     except (OSError, ValueError, AttributeError, TypeError) as error:
         raise LibraryError(
             f"the requirements in {path} can't be read",
             f"{type(error).__name__}: {error}",
             "--requirements of a requirements.txt, pyproject.toml, pylock.toml or uv.lock",
         ) from None
+    if not lenient:
+        _check_installed(elsewhere, str(path))
+    limits = tuple(said.limits)
+    return replace(asked, file=path.name, limits=limits, indexes=tuple(said.indexes), hashes=hashes)
+
+
+def _said(path: Path) -> Said:
+    if path.suffix != ".toml" and path.name != "uv.lock":
+        return read(path)
+    told = tomllib.loads(path.read_text("utf-8"))
+    if path.name == "uv.lock":
+        return _locked(told.get("package", ()))
+    if path.name.startswith("pylock"):
+        return _locked(told.get("packages", ()))
+    return Said(list(told.get("project", {}).get("dependencies", ())))
+
+
+def _check_installed(elsewhere: Sequence[str], where: str) -> None:
+    """Refuse what no index has and the kernel has not either; what it has goes along anyway."""
+    for text in elsewhere:
+        if not installed_here(text):
+            raise LibraryError(
+                f"{text} can't be given to the job: {where} asks for it",
+                "it is in no index, and it is not installed here",
+                f"%pip install '{text}': what is installed goes along where code imports it",
+            )
 
 
 def requested(requirements: Sequence[str]) -> Asked:
@@ -93,18 +123,14 @@ def requested(requirements: Sequence[str]) -> Asked:
     LibraryError
         One is no requirement.
     """
+    elsewhere = [each for each in requirements if is_elsewhere(each)]
+    _check_installed(elsewhere, "--pypi")
     try:
-        return _asked(requirements, "--pypi")
+        return _asked([each for each in requirements if each not in elsewhere], "--pypi")
     except ValueError as error:
         raise LibraryError(
             "pypi can't be used", str(error), 'a requirement as pip takes it: --pypi "pandas>=2"'
         ) from None
-
-
-def _is_requirement(text: str) -> bool:
-    """Tell a requirement, even one with a slip, from an address, a folder or a file."""
-    plain = text.partition(";")[0].partition("@")[0].strip()
-    return "/" not in plain and not plain.startswith(".") and not plain.endswith((".whl", ".gz"))
 
 
 def _asked(requirements: Sequence[str], reason: str) -> Asked:
@@ -117,28 +143,26 @@ def _asked(requirements: Sequence[str], reason: str) -> Asked:
     return Asked(tuple(requirements), f"{reason} asks for it", names)
 
 
-def _locked(packages: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Yield what a lock pins; projects of the user's own are no libraries."""
+def _locked(packages: Sequence[Mapping[str, Any]]) -> Said:
+    """Return what a lock pins; what comes from elsewhere than an index is in none."""
+    said = Said()
     for package in packages:
-        source = package.get("source", {})
-        own = {"editable", "virtual", "directory"} & {*source, *package}
-        if own or "version" not in package:
+        if _ELSEWHERE & {*package.get("source", {}), *package} or "version" not in package:
             continue
         marker = package.get("marker")
         try:
             text = f" ; {Marker(marker)}" if marker else ""
         except InvalidMarker:
             text = ""
-        yield f"{package['name']}=={package['version']}{text}"
+        text = f"{package['name']}=={package['version']}{text}"
+        said.requirements.append(text)
+        said.hashes[text] = tuple(_hashes(package))
+    return said
 
 
-def _listed(path: Path, text: str) -> Iterator[str]:
-    """Yield the requirements of a file as pip reads it; its options are uv's configuration's."""
-    for line in text.replace("\\\n", " ").splitlines():
-        plain = re.sub(r"(^|\s)#.*$", "", line).strip()
-        included = _INCLUDED.match(plain)
-        if included is not None:
-            other = path.parent / included[1].strip()
-            yield from _listed(other, other.read_text("utf-8"))
-        elif plain and not plain.startswith("-"):
-            yield re.sub(r"\s--hash[= ]\S+", "", plain).strip()
+def _hashes(package: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what the wheels of a package in a lock are."""
+    for wheel in package.get("wheels", ()):
+        if "hash" in wheel:
+            yield wheel["hash"]
+        yield from (f"{kind}:{value}" for kind, value in wheel.get("hashes", {}).items())

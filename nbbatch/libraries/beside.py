@@ -73,7 +73,8 @@ def lacking(wants: Iterable[str], here: Installed, directory: Path) -> Asked:
     exact = {name: names[name] for name in map(normalized, missing) if name in names}
     chosen = exact if len(exact) == len(missing) else names
     rest = tuple(text for name, text in names.items() if name not in chosen)
-    return replace(there, requirements=tuple(chosen.values()), names=chosen, limits=rest)
+    limits = (*rest, *there.limits)
+    return replace(there, requirements=tuple(chosen.values()), names=chosen, limits=limits)
 
 
 def differing(plan: Plan, directory: Path) -> list[str]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -95,9 +96,9 @@ class Librarian:
             if item.need is not None and not item.need.distribution.origin
             if item.name not in asked.names
         }
-        request = _index_recipe(
-            "asked", repr((asked.requirements, asked.limits, preferred)), plan.target
-        )
+        said = repr((asked.requirements, asked.limits, asked.indexes, preferred))
+        # An address of an index may have a password in it.
+        request = _index_recipe("asked", hashlib.sha256(said.encode()).hexdigest(), plan.target)
         pins = self._built.get(request)
         if pins is None:
             from nbbatch.libraries.resolving import resolve
@@ -107,7 +108,11 @@ class Librarian:
             with tempfile.TemporaryDirectory(prefix="nbbatch-asked-") as made:
                 pins = resolve(asked, preferred, plan.target, Path(made), pulse)
             self._built.add({request: pins})
-        return with_pins(plan, pins, dict.fromkeys(asked.names, asked.reason))
+        found = with_pins(plan, pins, dict.fromkeys(asked.names, asked.reason))
+        hashed = tuple(
+            replace(item, hashes=asked.hashes.get(item.name, item.hashes)) for item in found.items
+        )
+        return replace(found, items=hashed, indexes=(*plan.indexes, *asked.indexes))
 
     def kept(self, plan: Plan) -> set[str]:
         """Return the names of what the store has already."""
@@ -178,9 +183,14 @@ class Librarian:
         with contextlib.ExitStack() as stack:
             made = tempfile.TemporaryDirectory(prefix="nbbatch-layers-")
             folder = Path(stack.enter_context(made))
-            download(list(items.values()), pinned, plan.target, folder, pulse)
-            came = Installed([folder / "site"]).by_name
-            here = {_fetched_recipe(found, plan.target): found for found in came.values()}
+            download(list(items.values()), pinned, plan, folder, pulse)
+            hashes = {item.name: item.hashes for item in items.values()}
+            here = {
+                _index_recipe(
+                    found.name, found.version, plan.target, hashes.get(found.name, ())
+                ): found
+                for found in Installed([folder / "site"]).by_name.values()
+            }
             return self._build(here, plan.target, say, stack)
 
     def _build(
@@ -257,19 +267,21 @@ def _recipe(item: Item, target: Target) -> str:
         python = sys.implementation.cache_tag if target.python == kernel_target().python else "any"
         what = f"{record}|{facts.st_mtime_ns}|{facts.st_size}|{python}"
         return f"{_FORMAT}|{item.name}|{item.version}|{what}"
-    return _index_recipe(item.name, item.version, target)
+    return _index_recipe(item.name, item.version, target, item.hashes)
 
 
 def _request(plan: Plan) -> str:
     """Name all that an index's answer depends on, but for what it has."""
-    items = sorted(f"{item.name}=={item.version}" for item in plan.items)
-    return _index_recipe("request", " ".join(items), plan.target)
+    items = sorted(f"{item.name}=={item.version}{_of(item.hashes)}" for item in plan.items)
+    said = hashlib.sha256("\n".join([*items, *plan.indexes]).encode()).hexdigest()
+    return _index_recipe("request", said, plan.target)
 
 
-def _fetched_recipe(found: Distribution, target: Target) -> str:
-    return _index_recipe(found.name, found.version, target)
-
-
-def _index_recipe(name: str, version: str, target: Target) -> str:
+def _index_recipe(name: str, version: str, target: Target, hashes: Sequence[str] = ()) -> str:
     place = f"{target.python}|{target.machine}|{target.libc}"
-    return f"{_FORMAT}|{name}|{version}|{place}"
+    return f"{_FORMAT}|{name}|{version}|{place}{_of(hashes)}"
+
+
+def _of(hashes: Sequence[str]) -> str:
+    """Name what archives have to be: one that was checked is not one that was not."""
+    return f"|{hashlib.sha256(' '.join(hashes).encode()).hexdigest()}" if hashes else ""

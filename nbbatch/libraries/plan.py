@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from nbbatch.backends.base import Target
@@ -49,6 +49,8 @@ class Item:
         The version that the image has; empty for none, or where it is not known.
     need
         What is installed here, if it is.
+    hashes
+        What its archive has to be, one of them; empty where nobody says it.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Item:
     way: Way
     has: str = ""
     need: Need | None = None
+    hashes: tuple[str, ...] = ()
 
     @property
     def pickled(self) -> bool:
@@ -71,10 +74,17 @@ class Item:
 
 @dataclass(frozen=True)
 class Plan:
-    """All of them, for one place."""
+    """All of them, for one place.
+
+    Attributes
+    ----------
+    indexes
+        Where they come from besides; see `nbbatch.libraries.asked.Asked`.
+    """
 
     target: Target
     items: tuple[Item, ...] = field(default=())
+    indexes: tuple[str, ...] = ()
 
     def going(self, way: Way) -> tuple[Item, ...]:
         """Return those that come to the job in one way."""
@@ -198,7 +208,7 @@ def with_pins(plan: Plan, pins: Mapping[str, str], reasons: Mapping[str, str]) -
         reason = reasons.get(name, "what is asked for needs it")
         way = Way.THERE if has == version else Way.INDEX
         items[name] = Item(name, version, reason, way, has)
-    return Plan(plan.target, tuple(items[name] for name in sorted(items)))
+    return replace(plan, items=tuple(items[name] for name in sorted(items)))
 
 
 def _item(need: Need, target: Target) -> Item:

@@ -12,7 +12,7 @@ from nbbatch.backends.base import Target
 from nbbatch.errors import LibraryError
 from nbbatch.libraries.asked import Asked
 from nbbatch.libraries.indexes import uv_environment
-from nbbatch.libraries.plan import Item
+from nbbatch.libraries.plan import Item, Plan
 from nbbatch.libraries.sending import PULSE, Pulse
 from nbbatch.libraries.targets import family, version
 from nbbatch.worker.run.fingerprint import normalized
@@ -25,7 +25,7 @@ _TAIL: Final = 12
 
 
 def download(
-    items: Sequence[Item], pinned: Sequence[str], target: Target, folder: Path, pulse: Pulse
+    items: Sequence[Item], pinned: Sequence[str], plan: Plan, folder: Path, pulse: Pulse
 ) -> None:
     """Install distributions for a target into an empty folder, wheels only.
 
@@ -41,7 +41,7 @@ def download(
     LibraryError
         One can't be had for it.
     """
-    wanted = [f"{item.name}=={item.version}" if item.version else item.name for item in items]
+    target, wanted = plan.target, [*plan.indexes, *map(_line, items)]
     (folder / "constraints.txt").write_text("\n".join(pinned), "utf-8")
     (folder / "requirements.txt").write_text("\n".join(wanted), "utf-8")
     exact = all(item.version for item in items)
@@ -53,6 +53,11 @@ def download(
         *(["--no-deps"] if exact else ["--constraints", str(folder / "constraints.txt")]),
     ]
     run_uv(command, target, pulse)
+
+
+def _line(item: Item) -> str:
+    text = f"{item.name}=={item.version}" if item.version else item.name
+    return " ".join([text, *(f"--hash={each}" for each in item.hashes)])
 
 
 def resolve(
@@ -73,7 +78,7 @@ def resolve(
         They contradict each other, or can't be had.
     """
     source, pins, limits = (folder / f"{name}.txt" for name in ("asked", "pins", "limits"))
-    source.write_text("\n".join([*asked.requirements, *preferred]), "utf-8")
+    source.write_text("\n".join([*asked.indexes, *asked.requirements, *preferred]), "utf-8")
     limits.write_text("\n".join(asked.limits), "utf-8")
     # What is in the output already is what uv keeps to.
     pins.write_text("\n".join(f"{name}=={v}" for name, v in preferred.items()), "utf-8")

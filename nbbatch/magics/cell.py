@@ -208,7 +208,8 @@ def _planned(session: Session, work: Work, options: Options) -> str:
     inputs = ", ".join(work.captured.inputs) or "none"
     lines = [f"variables that would travel: {inputs}"]
     lines += [_call(call) for call in plan]
-    if work.captured.wants or options.conda or options.python:
+    asks = (options.conda, options.python, options.pypi, options.requirements)
+    if work.captured.wants or any(asks):
         lines.append(session.supply.described(work.captured, options))
     return "\n".join([*lines, "nothing was sent"])
 

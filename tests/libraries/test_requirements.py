@@ -1,0 +1,152 @@
+"""Files of requirements as pip reads them: hashes, constraints, indexes, what lies elsewhere."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from nbbatch.errors import LibraryError
+from nbbatch.libraries.asked import read_file, requested
+from nbbatch.session import current_session
+from tests.libraries.conftest import Kernel, Notebook
+from tests.libraries.shop import Made, wheel
+
+CELL = """
+def look():
+    import tinylib
+    return tinylib.__version__
+v = look()
+"""
+BOTH = "tinylib --hash=sha256:{} --hash=sha256:{}\n"
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have nothing beside the notebook."""
+    monkeypatch.chdir(tmp_path)
+
+
+def made(folder: Path, version: str = "1.5") -> Path:
+    """Put a wheel of a library into a folder."""
+    text = f"__version__ = {version!r}\n"
+    return wheel(Made("tinylib", version, {"tinylib.py": text}), folder)
+
+
+def test_all_that_a_file_may_say(tmp_path: Path) -> None:
+    """Files that it names count from where they are; circles end; paths are whole."""
+    below = tmp_path / "below"
+    below.mkdir()
+    (below / "more.txt").write_text("-r ../all.txt\nb>=2\n--find-links=shop\n")
+    (below / "limits.txt").write_text("c<3 --hash=sha256:00  # not yet\n")
+    (tmp_path / "all.txt").write_text(
+        "-r below/more.txt\n-c below/limits.txt\n-i https://one/simple\n--no-index\n--pre\n"
+        "a[x]==1 ; python_version > '3' \\\n    --hash=sha256:11 \\\n    --hash=sha256:22 # both\n"
+    )
+    asked = read_file(tmp_path / "all.txt")
+
+    assert asked.requirements == ("b>=2", "a[x]==1 ; python_version > '3'")
+    assert asked.limits == ("c<3",)
+    places = [f"--find-links {below}/shop", "--index-url https://one/simple", "--no-index"]
+    assert list(asked.indexes) == places
+    assert asked.hashes["a"] == ("sha256:11", "sha256:22")
+
+
+def test_hashes_of_locks(tmp_path: Path) -> None:
+    """Those of the wheels; what a lock has from elsewhere is not looked for in an index."""
+    (tmp_path / "uv.lock").write_text(
+        '[[package]]\nname = "a"\nversion = "1"\nsource = { registry = "x" }\n'
+        'wheels = [{ url = "u", hash = "sha256:11" }]\n'
+        '[[package]]\nname = "private"\nversion = "1"\nsource = { git = "https://x/y.git" }\n'
+    )
+    (tmp_path / "pylock.toml").write_text(
+        '[[packages]]\nname = "a"\nversion = "1"\nwheels = [{ hashes = { sha256 = "22" } }]\n'
+        '[[packages]]\nname = "private"\nversion = "1"\nvcs = { type = "git" }\n'
+    )
+    found = [read_file(tmp_path / name) for name in ("uv.lock", "pylock.toml")]
+
+    assert [asked.requirements for asked in found] == [("a==1",), ("a==1",)]
+    assert [asked.hashes["a"] for asked in found] == [("sha256:11",), ("sha256:22",)]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "-e ./project",
+        "-e project",
+        "project",
+        "tinylib @ git+https://x/y.git",
+        "git+https://x/y.git#egg=tinylib",
+        "https://x/tinylib-1.5-py3-none-any.whl",
+    ],
+)
+def test_what_is_in_no_index(tmp_path: Path, kernel: Kernel, line: str) -> None:
+    """Where it is installed here it goes along anyway; else it is refused, whoever asks."""
+    path = tmp_path / "requirements.txt"
+    path.write_text(f"{line}\n" if line != "project" else f"{tmp_path}/project[x]\n")
+    with pytest.raises(LibraryError, match=r"requirements.txt asks for it") as caught:
+        read_file(path)
+    assert "not installed here" in caught.value.cause
+    assert "%pip install" in caught.value.hint
+    assert read_file(path, lenient=True).requirements == ()
+
+    installed = kernel.install("tinylib")
+    origin = {"url": (tmp_path / "project").as_uri(), "dir_info": {"editable": True}}
+    (kernel.site / installed.record / "direct_url.json").write_text(json.dumps(origin))
+    assert read_file(path).requirements == ()
+
+
+def test_an_address_by_name(kernel: Kernel) -> None:
+    """The option too."""
+    with pytest.raises(LibraryError, match="--pypi asks for it"):
+        requested(["tinylib @ git+https://x/y.git"])
+    kernel.install("tinylib")
+
+    assert requested(["tinylib @ git+https://x/y.git", "other>1"]).requirements == ("other>1",)
+
+
+@pytest.mark.thorough
+def test_hashes_are_checked(notebook: Notebook, wheels: Path, bare: str, tmp_path: Path) -> None:
+    """What is not what the file says is refused, though it was sent before without being asked."""
+    digest = hashlib.sha256(made(wheels).read_bytes()).hexdigest()
+    line = f"--executable {bare}"
+    notebook.batch(CELL, f"{line} --pypi tinylib")
+    path = tmp_path / "hashed.txt"
+    path.write_text(BOTH.format("0" * 64, "1" * 64))
+    error = notebook.failing(CELL, f"{line} --requirements {path}")
+    path.write_text(BOTH.format("0" * 64, digest))
+    notebook.batch(CELL, f"{line} --requirements {path}")
+
+    assert isinstance(error, LibraryError)
+    assert "Hash mismatch" in error.cause
+    assert notebook["v"] == "1.5"
+
+
+@pytest.mark.thorough
+def test_constraints_and_places(
+    notebook: Notebook, wheels: Path, bare: str, tmp_path: Path
+) -> None:
+    """A constraint holds a version back; a folder that the file names is looked into."""
+    made(wheels, "2.0")
+    made(tmp_path / "ownshop", "1.7")
+    (tmp_path / "limits.txt").write_text("tinylib<2\n")
+    path = tmp_path / "all.txt"
+    path.write_text("tinylib\n-c limits.txt\n--find-links ownshop\n")
+    notebook.batch(CELL, f"--executable {bare} --requirements {path}")
+
+    assert notebook["v"] == "1.7"
+    # An address may have a password in it.
+    kept = (current_session().settings.home / "cache" / "layers.json").read_text()
+    assert "ownshop" not in kept
+
+
+def test_a_dry_run_says_what_is_asked_for(
+    notebook: Notebook, wheels: Path, bare: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also where the code imports nothing."""
+    made(wheels)
+    notebook.batch("x = 1", f"--executable {bare} --pypi tinylib --dry-run")
+
+    assert "tinylib  1.5  sent, from the index  --pypi asks for it" in capsys.readouterr().out
