@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -72,7 +72,7 @@ class Supply:
         if prefix is not None:
             return self._with_prefix(captured, prefix, target, options, say)
         plan = self._plan(captured, target, options, say)
-        self._warn(plan, options)
+        self._warn(_differing(plan, options))
         if options.env == IMAGE:
             return self._compared(plan)
         return self._librarian.send(plan, say).meta()
@@ -116,7 +116,7 @@ class Supply:
         # First: only then is it known for certain what it has.
         layers = prefix.layers(self._backend.store, say)
         plan = fitted(self._plan(captured, prefix.target, options, say), prefix)
-        self._warn(plan, options)
+        self._warn([*_differing(plan, options), *prefix.notes])
         return added(self._librarian.send(plan, say), prefix, layers, base).meta()
 
     def described(self, captured: Captured, options: Options) -> str:
@@ -131,7 +131,7 @@ class Supply:
             plan, lines = self._plan(captured, target, options, silent), []
         else:
             plan = fitted(self._plan(captured, prefix.target, options, silent), prefix)
-            lines = [prefix.reason]
+            lines = [prefix.reason, *prefix.notes]
         table = described(plan, options.env, self._librarian.kept(plan))
         return "\n".join([*lines, table, *_differing(plan, options)])
 
@@ -151,9 +151,9 @@ class Supply:
             plan = librarian.with_asked(plan, read_file(file), say)
         return librarian.with_asked(plan, requested(options.pypi or ()), say)
 
-    def _warn(self, plan: Plan, options: Options) -> None:
-        """Say once in what the kernel differs from a file beside the notebook."""
-        new = [each for each in _differing(plan, options) if each not in self._warned]
+    def _warn(self, notes: Sequence[str]) -> None:
+        """Say once what is different than somebody may expect."""
+        new = [each for each in notes if each not in self._warned]
         if new:
             self._warned.update(new)
             warnings.warn("; ".join(new), RuntimeWarning, stacklevel=2)

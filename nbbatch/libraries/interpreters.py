@@ -84,6 +84,11 @@ class Interpreter:
         """Who asks for it; see `nbbatch.libraries.prefixes.Prefix`."""
         return "it comes with Python"
 
+    @property
+    def notes(self) -> list[str]:
+        """Nothing; see `nbbatch.libraries.prefixes.Prefix`."""
+        return []
+
     def layers(self, store: ClientStore, say: Say) -> tuple[Layer, ...]:
         """Have it fetched and sent; see `nbbatch.libraries.prefixes.Prefix`."""
         request = _request(self._python, self._base)

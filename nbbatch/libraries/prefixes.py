@@ -43,6 +43,10 @@ class Prefix(Protocol):
     def asker(self) -> str:
         """Who wants what is installed in it, in short."""
 
+    @property
+    def notes(self) -> list[str]:
+        """What is different in it than somebody may expect; known once its layers are."""
+
     def layers(self, store: ClientStore, say: Say) -> tuple[Layer, ...]:
         """Put into the store what is not there yet; return all of it.
 

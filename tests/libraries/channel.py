@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import functools
 import hashlib
 import io
@@ -9,6 +10,7 @@ import json
 import os
 import tarfile
 import threading
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -18,6 +20,8 @@ from typing import Any, NamedTuple
 SUBDIR = {"x86_64": "linux-64", "aarch64": "linux-aarch64"}.get(os.uname().machine, "linux-64")
 #: Where the packages were built, as long as conda makes it.
 BUILT = "/opt/built/" + "placehold_" * 24
+#: The largest block of a frame.
+_BLOCK = 128 << 10
 
 
 class Made(NamedTuple):
@@ -32,6 +36,8 @@ class Made(NamedTuple):
     #: The files that name where they were built, each ``text`` or ``binary``.
     placed: Mapping[str, str] = {}
     entry_points: Sequence[str] = ()
+    #: Whether it is of the newer kind, as channels have them today.
+    new: bool = False
 
     @property
     def subdir(self) -> str:
@@ -41,7 +47,7 @@ class Made(NamedTuple):
     @property
     def file(self) -> str:
         """The name of its archive."""
-        return f"{self.name}-{self.version}-0.tar.bz2"
+        return f"{self.name}-{self.version}-0.{'conda' if self.new else 'tar.bz2'}"
 
     def index(self) -> dict[str, Any]:
         """Return what a channel says of it."""
@@ -78,22 +84,47 @@ def write(folder: Path, packages: Sequence[Made]) -> None:
         sums = {"md5": hashlib.md5(data).hexdigest(), "sha256": hashlib.sha256(data).hexdigest()}
         told[made.subdir][made.file] = {**made.index(), **sums, "size": len(data)}
     for subdir, found in told.items():
-        listed = {"info": {"subdir": subdir}, "packages": found, "packages.conda": {}}
+        old = {name: said for name, said in found.items() if not name.endswith(".conda")}
+        new = {name: said for name, said in found.items() if name not in old}
+        listed = {"info": {"subdir": subdir}, "packages": old, "packages.conda": new}
         (folder / subdir / "repodata.json").write_text(json.dumps(listed))
 
 
 def _archive(made: Made, path: Path) -> None:
-    with tarfile.open(path, "w:bz2", compresslevel=1) as archive:
-        for name, content in {**made.info(), **made.files}.items():
+    """https://docs.conda.io/projects/conda/en/stable/user-guide/concepts/packages.html."""
+    if not made.new:
+        path.write_bytes(bz2.compress(_tar({**made.info(), **made.files}, made.links), 1))
+        return
+    whole = f"{made.name}-{made.version}-0"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("metadata.json", json.dumps({"conda_pkg_format_version": 2}))
+        archive.writestr(f"pkg-{whole}.tar.zst", zstandard(_tar(made.files, made.links)))
+        archive.writestr(f"info-{whole}.tar.zst", zstandard(_tar(made.info(), {})))
+
+
+def zstandard(data: bytes) -> bytes:
+    """Return a frame of Zstandard that holds data as it is: RFC 8878, raw blocks."""
+    pieces = [data[i : i + _BLOCK] for i in range(0, len(data), _BLOCK)] or [b""]
+    heads = [(len(piece) << 3 | (piece is pieces[-1])).to_bytes(3, "little") for piece in pieces]
+    # No checksum, one segment, and the size of the content in eight bytes.
+    head = b"\x28\xb5\x2f\xfd\xe0" + len(data).to_bytes(8, "little")
+    return head + b"".join(map(bytes.__add__, heads, pieces))
+
+
+def _tar(files: Mapping[str, bytes | Path], links: Mapping[str, str]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for name, content in files.items():
             data = content if isinstance(content, bytes) else content.read_bytes()
             member = tarfile.TarInfo(name)
             member.size, member.mtime = len(data), 1700000000
             member.mode = 0o755 if name.startswith(("bin/", "python-scripts/")) else 0o644
             archive.addfile(member, io.BytesIO(data))
-        for name, target in made.links.items():
+        for name, target in links.items():
             link = tarfile.TarInfo(name)
             link.type, link.linkname = tarfile.SYMTYPE, target
             archive.addfile(link)
+    return buffer.getvalue()
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from nbbatch import batch, conda
+from nbbatch import batch, conda, configure
 from nbbatch.backends.base import Target
 from nbbatch.errors import LibraryError, OptionError
 from nbbatch.libraries.conda.solving import subdir
@@ -60,12 +60,26 @@ NATIVE = Made(
 )
 
 
+#: Of the newer kind, and with a script that conda would run.
+NEW = Made(
+    "newer",
+    "3.0",
+    {
+        "share/newer/data.bin": bytes(range(256)) * 1000,
+        "bin/.newer-post-link.sh": b"#!/bin/sh\ntouch $PREFIX/ran\n",
+    },
+    {"share/newer/link": "data.bin"},
+    new=True,
+)
+ON_GPUS = Made("on-gpus", depends=["__cuda >=12"])
+
+
 @pytest.fixture(scope="session")
 def channel(own: Shipped, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """Serve a channel with an interpreter, a native package, and plain Python in two versions."""
+    """Serve a channel: an interpreter, a native package, plain Python, one of the newer kind."""
     folder = tmp_path_factory.mktemp("channel")
     tiny = [plain("tiny", v, entry_points=["tinyprog = tiny.cli:main"]) for v in ("1.0", "2.0")]
-    write(folder, [python(own), NATIVE, *tiny])
+    write(folder, [python(own), NATIVE, NEW, ON_GPUS, *tiny])
     with served(folder) as told:
         yield told
 
@@ -122,6 +136,43 @@ def test_an_environment(notebook: Notebook, kernel: Kernel, channel: Any) -> Non
     asked.clear()
     notebook.batch(CELL, line)
     assert (notebook["prefix"], layers(), asked) == (prefix, sent, [])
+
+
+def test_packages_of_the_newer_kind(
+    notebook: Notebook, channel: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are unpacked here: the job needs no Zstandard. What conda would run is not, and said."""
+    # The channels of conda's own variable count where the line names none.
+    monkeypatch.setenv("CONDA_CHANNELS", channel[0])
+    configure()
+    cell = (
+        "import os, sys\n"
+        "data = open(f'{sys.prefix}/share/newer/link', 'rb').read()\n"
+        "ran = os.path.exists(f'{sys.prefix}/ran')"
+    )
+    with pytest.warns(RuntimeWarning, match=r"newer 3\.0 has a script .* it is not run"):
+        notebook.batch(cell, "--conda newer")
+
+    assert notebook["data"] == NEW.files["share/newer/data.bin"]
+    assert notebook["ran"] is False
+
+
+def test_what_needs_cuda(
+    notebook: Notebook, channel: Any, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job with GPUs has it, in the version that conda's own variable says; another has none."""
+    line = f"%batch env --conda on-gpus --conda-channels {channel[0]}"
+    notebook.run(f"{line} --gpu 1")
+    assert "2 packages of conda's go along" in capsys.readouterr().out
+    with pytest.raises(LibraryError) as without:
+        notebook.run(line)
+    monkeypatch.setenv("CONDA_OVERRIDE_CUDA", "11.8")
+    with pytest.raises(LibraryError) as older:
+        notebook.run(f"{line} --gpu 1")
+
+    assert "__cuda" in without.value.cause
+    assert "--gpu" in without.value.hint
+    assert "__cuda" in older.value.cause
 
 
 def test_the_decorator(local_session: Any, channel: Any) -> None:

@@ -21,9 +21,9 @@ from nbbatch.worker.run.fingerprint import normalized
 
 __all__ = ["Environment"]
 
-_FORMAT: Final = "1"
+_FORMAT: Final = "2"
 _CHANNELS: Final = ("conda-forge",)
-_BRINGS: Final = "|brings"
+_BRINGS, _SCRIPT = "|brings", "|script"
 #: A specification that is of Python itself.
 _PYTHON: Final = re.compile(r"([\w./:+-]+::)?python(\s*[=<>!~\[ ].*)?")
 
@@ -84,6 +84,17 @@ class Environment:
         """Who asks for it; see `nbbatch.libraries.prefixes.Prefix`."""
         return "--conda brings it"
 
+    @property
+    def notes(self) -> list[str]:
+        """What is different in it; see `nbbatch.libraries.prefixes.Prefix`."""
+        kept = ((each, self._recipe(each) + _SCRIPT) for each in self._solved())
+        return [
+            f"{each.name} {each.version} has a script that conda would run after its installation "
+            f"(bin/.{each.name}-post-link.sh): it is not run"
+            for each, script in kept
+            if self._built.get(script)
+        ]
+
     def layers(self, store: ClientStore, say: Say) -> tuple[Layer, ...]:
         """Have its packages fetched and sent; see `nbbatch.libraries.prefixes.Prefix`."""
         recipes = {self._recipe(package): package for package in self._solved(say)}
@@ -111,7 +122,9 @@ class Environment:
         size = sum(layer.size for layer in sent.values())
         say(f"sent {len(sent)} packages of conda's, {size / 1e6:.1f} MB", last=True)
         brings = {recipe + _BRINGS: dict(each.brings) for recipe, each in linked.items()}
-        self._built.add({recipe: layer.meta() for recipe, layer in sent.items()} | brings)
+        scripts = {recipe + _SCRIPT: True for recipe, each in linked.items() if each.script}
+        layers = {recipe: layer.meta() for recipe, layer in sent.items()}
+        self._built.add(layers | brings | scripts)
         return sent
 
     def _solved(self, say: Say = silent) -> Sequence[Package]:

@@ -2,7 +2,8 @@
 
 What names the place where it was built does so in the layer too, and says it in ``conda-meta``,
 as conda itself keeps it: the job knows where its prefix is.
-Scripts that a package would run after its installation are not run, as with `rattler`.
+Scripts that a package would run after its installation are not run, as by default with `rattler`
+and pixi: they are for the machine on which it is installed. That there is one is said.
 """
 
 from __future__ import annotations
@@ -34,10 +35,13 @@ class Linked(NamedTuple):
         Name, mode and bytes of each.
     brings
         The distributions in it: name to version.
+    script
+        Whether conda would run one of its scripts after the installation.
     """
 
     files: list[File]
     brings: Mapping[str, str]
+    script: bool
 
 
 def link(package: Package, folder: Path, site: str) -> Linked:
@@ -66,7 +70,8 @@ def link(package: Package, folder: Path, site: str) -> Linked:
     text = json.dumps(meta, indent=1, sort_keys=True).encode()
     name = f"conda-meta/{package.name}-{package.version}-{package.build}.json"
     home = folder / (_SITE if package.python else site)
-    return Linked([*files, (name, 0o644, memoryview(text))], packages([str(home)]))
+    script = f"bin/.{package.name}-post-link.sh" in meta["files"]
+    return Linked([*files, (name, 0o644, memoryview(text))], packages([str(home)]), script)
 
 
 def _paths(folder: Path) -> Sequence[Any]:

@@ -124,7 +124,14 @@ def solve(
         return found
 
     asked, where = ", ".join(specs), ", ".join(channels)
-    records = _done(solved, f"no environment with {asked} can be had from {where}", pulse)
+    try:
+        records = _done(solved, f"no environment with {asked} can be had from {where}", pulse)
+    except LibraryError as error:
+        if "__cuda" not in error.cause:
+            raise
+        has = f"is taken to have CUDA {cuda(gpu=gpu)}" if cuda(gpu=gpu) else "has no CUDA"
+        hint = f"this job {has}: --gpu 1 gives it some, and {_OVERRIDE_CUDA} says which version"
+        raise LibraryError(error.what, error.cause, hint) from None
     return sorted(map(_package, records), key=lambda package: package.name)
 
 
