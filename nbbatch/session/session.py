@@ -198,8 +198,7 @@ class Session:
 
     def roll(self, notebook: str | None = None) -> Roll:
         """Return the jobs that `jobs` yields, live; of all notebooks or of one."""
-        keys_, prices = self.key_of, self._prices
-        return Roll(self._registry, self.backend, self._watcher, keys_, prices, notebook)
+        return Roll(self.shared, self._watcher, self.key_of, self._prices, notebook)
 
     def key_of(self, id_: str) -> bytes:
         """Return a job's sealing key."""
@@ -281,6 +280,7 @@ class Session:
         backend = backend or self.backend
         facts = first_facts(record, backend.name, self._prices)
         tracker = tracker_of(record, backend, key, facts, self._known)
+        tracker.ended_before = bool(record.outcome)
         if observer is not None:
             tracker.observe(observer)
         kind = Job if record.children is None else Sweep if record.kind == SWEEP else ArrayJob

@@ -16,6 +16,7 @@ import pytest
 import nbbatch
 from nbbatch import batch
 from nbbatch.errors import ConfigurationError, JobCancelledError, NotFoundError
+from nbbatch.futures.records import elsewhere
 from nbbatch.session import current_session
 from nbbatch.wire import keys, spec
 from nbbatch.wire.envelope import seal
@@ -181,8 +182,7 @@ def test_a_claim_that_was_made_up(machine: Machine, tmp_path: Path, copied: bool
     work = _function()
     mine, other = (work.submit(n, str(tmp_path / "gate")) for n in (3, 4))
     store = current_session().backend.store
-    while store.get(keys.claim(mine.id, 1)) is None or store.get(keys.claim(other.id, 1)) is None:
-        time.sleep(0.02)
+    until(lambda: all(store.get(keys.claim(job.id, 1)) for job in (mine, other)))
     claim = store.get(keys.claim(other.id, 1)) if copied else other.batch_job_id.encode()
     store.put(keys.claim(mine.id, 1), [claim or b""])
     take_secret(tmp_path, "desktop", "laptop")
@@ -197,6 +197,39 @@ def test_a_claim_that_was_made_up(machine: Machine, tmp_path: Path, copied: bool
     assert not other.done()
     (tmp_path / "gate").touch()
     assert other.result(60) == 16
+
+
+def test_the_monitor(machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has what other machines have started, and start, with a listing a day now and then."""
+    monkeypatch.setattr(elsewhere, "_PAUSE", 0.1)
+    machine("laptop")
+    first = _function().submit(3)
+    assert first.result(60) == 9
+    take_secret(tmp_path, "desktop", "laptop")
+
+    machine("desktop")
+    store, listed = current_session().backend.store, []
+    listing = store.list
+    monkeypatch.setattr(store, "list", lambda prefix: listed.append(prefix) or listing(prefix))
+    roll = current_session().roll()
+    roll.open()
+    until(lambda: [facts.id for facts in roll.facts()] == [first.id])
+    machine("laptop")
+    second = _function().submit(4)
+    until(lambda: [facts.id for facts in roll.facts()] == [second.id, first.id])
+    until(lambda: [facts.outcome for facts in roll.facts()] == ["ok", "ok"])
+    roll.close()
+    records = [prefix for prefix in listed if prefix.startswith(keys.RECORDS)]
+    assert records[0].endswith("/")
+    assert {len(prefix) - len(records[0]) for prefix in records[1:]} == {len("20260131")}
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Wait for a condition."""
+    end = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.02)
 
 
 def test_nothing_secret_is_in_a_record(machine: Machine) -> None:

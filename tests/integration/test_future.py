@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ALL_COMPLETED, FIRST_EXCEPTION, CancelledError, as_completed, wait
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from nbbatch import attach, batch, jobs
 from nbbatch.errors import JobCancelledError, JobLostError, NotFoundError
 from nbbatch.facts import JobFacts
 from nbbatch.futures import Job
+from nbbatch.futures.records.registry import Registry
 from nbbatch.futures.watching import watcher
 from nbbatch.session import Session
 
@@ -274,6 +276,7 @@ def test_an_observer_that_fails(caplog: pytest.LogCaptureFixture) -> None:
 
 KERNEL = """
 import sys, time
+from dataclasses import replace
 from pathlib import Path
 from nbbatch import batch
 
@@ -341,17 +344,25 @@ def test_the_list_of_jobs(tmp_path: Path) -> None:
 def test_a_job_that_nobody_knows(
     local_session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A job whose files are gone ends, instead of being waited for for ever."""
-    monkeypatch.setattr(watcher, "_MISSING", {"local": 0.1})
+    """A job whose files are gone ends, instead of being waited for for ever.
+
+    For a while it may be about to be started; but not where its end has been noted.
+    """
     job = double(1)
     assert job.result(60) == 2
-    home = local_session.settings.home
+    home, runner = local_session.settings.home, local_session.backend.runner
+    while not runner.describe([job.id])[job.id].state.final:
+        time.sleep(0.01)
     for folder in (home / "local" / job.id, home / "store" / "jobs" / job.id):
         subprocess.run(["rm", "-r", str(folder)], check=True)
-    local_session.backend.runner._ended.clear()  # type: ignore[attr-defined]
-    error = attach(job.id).exception(60)
-    assert type(error) is JobLostError
-    assert "knows no such job" in error.cause
+    runner._ended.clear()  # type: ignore[attr-defined]
+    registry = Registry(home / "jobs")
+    registry.write(replace(job.record, outcome=""))
+    for patience in (0.1, float("inf")):
+        monkeypatch.setattr(watcher, "_MISSING", {"local": patience})
+        error = attach(job.id).exception(60)
+        assert type(error) is JobLostError
+        assert "knows no such job" in error.cause
 
 
 def test_a_supervisor_that_is_killed(local_session: Session, tmp_path: Path) -> None:

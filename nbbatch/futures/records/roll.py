@@ -14,15 +14,16 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
-from nbbatch.backends.base import Backend
 from nbbatch.errors import BackendError, NbbatchError, as_error
 from nbbatch.facts import JobFacts, Status
 from nbbatch.futures.array.printed import Printed
 from nbbatch.futures.array.tracker import ArrayTracker, tracker_of
 from nbbatch.futures.records.catalog import LIMIT, Catalog
+from nbbatch.futures.records.elsewhere import Elsewhere
 from nbbatch.futures.records.locating import located
 from nbbatch.futures.records.noting import facts_of, finished, noted
-from nbbatch.futures.records.registry import Record, Registry
+from nbbatch.futures.records.registry import Record
+from nbbatch.futures.records.shared import Shared
 from nbbatch.futures.returning.ending import find_ending
 from nbbatch.futures.telling.archive import Archive
 from nbbatch.futures.telling.story import tellers
@@ -74,15 +75,15 @@ class Roll:
 
     def __init__(
         self,
-        registry: Registry,
-        backend: Backend,
+        shared: Shared,
         watcher: Watcher,
         key: Callable[[str], bytes],
         prices: Mapping[str, Any],
         notebook: str | None = None,
     ) -> None:
-        self._registry = registry
-        self._backend = backend
+        self._registry = registry = shared.registry
+        self._backend = backend = shared.backend
+        self._elsewhere = Elsewhere(shared)
         self._watcher = watcher
         self._key = key
         self._prices = prices
@@ -105,6 +106,7 @@ class Roll:
     def open(self) -> None:
         """Ask about states from now on, with the watcher's questions."""
         self._watcher.join(self)
+        self._elsewhere.look()
 
     def close(self) -> None:
         """Ask nothing more."""
@@ -188,6 +190,7 @@ class Roll:
     def take(self, statuses: Mapping[str, Status]) -> None:
         """See `futures.watching.watcher.Onlooker`."""
         self.trouble = ""
+        self._elsewhere.look()
         with self._lock:
             guests = list(self._guests.values())
         ended = [guest for guest in guests if self._told(guest, statuses)]

@@ -13,6 +13,7 @@ import dataclasses
 import hashlib
 import hmac
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -31,11 +32,17 @@ _MOST, _THREADS = 500, 16
 
 
 class Shared:
-    """One user's records in a store; where no other machine sees the store, there are none."""
+    """One user's records in a store; where no other machine sees the store, there are none.
+
+    Attributes
+    ----------
+    registry
+        This machine's own.
+    """
 
     def __init__(self, backend: Backend, secret: bytes, registry: Registry) -> None:
-        self._backend = backend
-        self._registry = registry
+        self.backend = backend
+        self.registry = registry
         self._secret = secret
         self._key = _derived(secret, b"nbbatch records")
         self._owner = _derived(secret, b"nbbatch owner").hex()[:32]
@@ -45,7 +52,7 @@ class Shared:
     @contextlib.contextmanager
     def publishing(self, record: Record) -> Iterator[None]:
         """Write a record while other objects of the job are written."""
-        if not self._backend.shared:
+        if not self.backend.shared:
             yield
             return
         thread = threading.Thread(target=self._publish, args=(record,), name="nbbatch-record")
@@ -63,27 +70,31 @@ class Shared:
         BackendError
             The store can't be reached.
         """
-        if self._backend.shared:
-            self._backend.store.delete([keys.record(self._owner, id_)])
+        if self.backend.shared:
+            self.backend.store.delete([keys.record(self._owner, id_)])
 
-    def fetch(self, wanted: str = "") -> None:
+    def fetch(self, wanted: str = "", *, days: int | None = None) -> None:
         """Add what other machines have noted to this one's registry.
 
         Parameters
         ----------
         wanted
             A job's id, its beginning or its end; or its name, or nothing, for all.
+        days
+            How many, up to now, a job may have been started ago; None for any number.
 
         Raises
         ------
         BackendError
             The store can't be reached.
         """
-        if not self._backend.shared:
+        if not self.backend.shared:
             return
         folder = keys.records(self._owner)
-        there = [key[len(folder) :] for key, _, _ in self._backend.store.list(folder)]
-        here = {*self._registry.names(), *self._refused}
+        begun = [""] if days is None else _days(days)
+        listed = [each for day in begun for each in self.backend.store.list(folder + day)]
+        there = [key[len(folder) :] for key, _, _ in listed]
+        here = {*self.registry.names(), *self._refused}
         new = sorted((id_ for id_ in there if id_ not in here), reverse=True)
         fitting = [id_ for id_ in new if id_.startswith(wanted) or id_.endswith(wanted)]
         with ThreadPoolExecutor(_THREADS, "nbbatch-records") as pool:
@@ -95,17 +106,17 @@ class Shared:
         pieces = seal(self._key, spec.RECORD, record.id, meta)
         # A help for later: whoever may not write it starts jobs all the same.
         with contextlib.suppress(BackendError):
-            self._backend.store.put(keys.record(self._owner, record.id), pieces)
+            self.backend.store.put(keys.record(self._owner, record.id), pieces)
 
     def _take(self, id_: str) -> None:
-        data = self._backend.store.get(keys.record(self._owner, id_))
+        data = self.backend.store.get(keys.record(self._owner, id_))
         record = self._opened(id_, data) if data is not None else None
         if record is None:
             self._refused.add(id_)
             return
-        place = self._backend.store.url
+        place = self.backend.store.url
         begun = self._begun(record)
-        self._registry.write(replace(record, place=place, away=True, batch_job_id=begun))
+        self.registry.write(replace(record, place=place, away=True, batch_job_id=begun))
 
     def _begun(self, record: Record) -> str:
         """Return the backend's id of a job that has begun: it says so itself."""
@@ -113,7 +124,7 @@ class Shared:
             return ""
         part = 0 if record.nodes > 1 else None
         claiming = Claiming(job_key(self._secret, record.id), record.id, 1, part)
-        return claimant(claiming, self._backend.store.get(claiming.name))
+        return claimant(claiming, self.backend.store.get(claiming.name))
 
     def _opened(self, id_: str, data: bytes) -> Record | None:
         try:
@@ -125,6 +136,12 @@ class Shared:
 
 def _derived(secret: bytes, purpose: bytes) -> bytes:
     return hmac.new(secret, purpose, hashlib.sha256).digest()
+
+
+def _days(count: int) -> list[str]:
+    """Return what the ids of the last days' jobs begin with."""
+    now = time.time()
+    return [time.strftime("%Y%m%d", time.gmtime(now - 86400 * ago)) for ago in range(count)]
 
 
 def started_by_others(backend: Backend, wanted: str) -> bool:

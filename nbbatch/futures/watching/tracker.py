@@ -72,6 +72,8 @@ class Tracker:
         self.awaited = False
         #: Whether somebody waits for its next word, and not only for its end.
         self.eager = False
+        #: Whether a kernel of this user has seen its end: it is not about to be started.
+        self.ended_before = False
         self._audience = Audience(facts.id)
         self._before = before
         self._attempt = 1

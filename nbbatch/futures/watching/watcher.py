@@ -301,5 +301,6 @@ def _take(watched: Watched, status: Status | None) -> None:
     watched.missing_since = watched.missing_since or now
     facts = watched.tracker.facts
     missing = now - watched.missing_since > _MISSING[facts.backend]
-    if missing or time.time() - facts.submitted_at > _OLD:
+    old = time.time() - facts.submitted_at > _OLD
+    if missing or old or watched.tracker.ended_before:
         watched.tracker.lose()
