@@ -37,6 +37,9 @@ class Children:
         Seconds that all those have run together that have ended; None where nobody has looked.
     live, since
         How many run besides, and when these began, on average: seconds since the epoch.
+    told, longest
+        Of how many it is known what they have used, and the seconds that the longest of these
+        took. Such figures are in `JobFacts.peak`: the most of each, of CPUs the average of one.
     """
 
     size: int
@@ -48,6 +51,8 @@ class Children:
     ran: float | None = None
     live: int = 0
     since: float = 0.0
+    told: int = 0
+    longest: float = 0.0
 
     @property
     def done(self) -> int:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from nbbatch.backends.base import Backend
 from nbbatch.errors import UpstreamError
 from nbbatch.facts import Status
-from nbbatch.futures.array.tracker import tracker_of
+from nbbatch.futures.following import tracker_of
 from nbbatch.futures.records.locating import located
 from nbbatch.futures.records.registry import Record, Registry
 from nbbatch.futures.returning.diagnosis import DEPENDENCY

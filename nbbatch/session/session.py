@@ -17,8 +17,8 @@ from nbbatch.facts import JobFacts
 from nbbatch.futures.array.job import ArrayJob
 from nbbatch.futures.array.sweep import Sweep
 from nbbatch.futures.array.taken import ranges
-from nbbatch.futures.array.tracker import tracker_of
 from nbbatch.futures.chains import Chain, Chains
+from nbbatch.futures.following import tracker_of
 from nbbatch.futures.job import Job
 from nbbatch.futures.onward import Onward
 from nbbatch.futures.records.locating import located

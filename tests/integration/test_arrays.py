@@ -577,3 +577,49 @@ def test_items_that_are_more_than_memory_should_hold(monkeypatch: pytest.MonkeyP
         return data[0], len(data)
 
     assert batch(some).map(items(), chunksize=5).result(60) == [(n, 500) for n in range(20)]
+
+
+def use(megabytes: int, helper: bool = False) -> Any:
+    """Use memory; have another process use some, too."""
+
+    def work(x: int) -> int:
+        data = bytearray(megabytes * x << 20)
+        for at in range(0, len(data), 4096):
+            data[at] = 1
+        if helper:
+            import subprocess
+            import sys
+
+            subprocess.run([sys.executable, "-c", "sum(range(10 ** 6))"], check=True)
+        return len(data)
+
+    return work
+
+
+def test_what_the_children_have_used(local_session: Session, monkeypatch: Any) -> None:
+    """A few are asked at the end, from the first to the last; their most is the array's peak."""
+    asked = []
+    get = local_session.backend.store.get
+    monkeypatch.setattr(
+        local_session.backend.store, "get", lambda key: asked.append(key) or get(key)
+    )
+    job = batch(use(2)).map(range(20), chunksize=1)
+    assert job.wait(60)
+    facts = job.facts
+    assert facts.children is not None
+    assert facts.peak is not None
+    assert facts.children.told == len([key for key in asked if "/outcome/" in key]) == 8
+    assert 38 << 20 < facts.peak.memory < 138 << 20
+    assert 0 < facts.children.longest < 60
+    again = nbbatch.attach(job.id)
+    assert again.wait(60)
+
+    assert again.facts.peak == facts.peak
+
+
+def test_what_other_processes_use_is_not_counted() -> None:
+    """The figure would be too small: there is none, and so no advice that comes of it."""
+    job = batch(use(0, helper=True)).map(range(2))
+
+    assert job.wait(60)
+    assert job.facts.peak is None

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbbatch.facts import SAMPLES, Gpu, JobFacts, Sample, State, Stay, Usage
+from nbbatch.facts import SAMPLES, Children, Gpu, JobFacts, Sample, State, Stay, Usage
 from nbbatch.widgets.model import card_model
 from nbbatch.widgets.model.advice import advice, enough_cores, enough_memory
 from nbbatch.widgets.model.meters import Meter, meters
@@ -177,6 +178,14 @@ def over(
     return ended(**{**values, **changes})
 
 
+def mapped(longest: float, peak: Usage, asked: dict[str, Any]) -> JobFacts:
+    """Give an array of which some children have told what they used: no samples, and no GPUs."""
+    children = Children(
+        50, 50, counts={State.SUCCEEDED: 50}, states="5" * 50, told=8, longest=longest
+    )
+    return replace(over(7200, peak, asked, children=children), samples=())
+
+
 IDLE = Gpu("A10G", 0, 400 * MB, 24 * GB)
 BUSY = Gpu("A10G", 0, 900 * MB, 24 * GB)
 
@@ -238,6 +247,16 @@ BUSY = Gpu("A10G", 0, 900 * MB, 24 * GB)
             "ran 55 m 0 s of at most 1 h 0 m: a longer --timeout is safer",
         ),
         (over(1800, Usage(1, GB), {"timeout": 3600}), ""),
+        (
+            mapped(60, Usage(0.5, int(3.1 * GB)), {"memory": 32768}),
+            "asked for 32 GB, peaked at 3.1 GB: --memory 4000 would do",
+        ),
+        (mapped(4, Usage(0.5, int(3.1 * GB)), {"memory": 32768}), ""),
+        (mapped(60, Usage(0.5, GB), {"cpu": 8, "gpu": 1}), ""),
+        (
+            mapped(3300, Usage(1, GB), {"timeout": 3600}),
+            "ran 55 m 0 s of at most 1 h 0 m: a longer --timeout is safer",
+        ),
     ],
 )
 def test_advice(facts: JobFacts, said: str) -> None:

@@ -39,6 +39,8 @@ class Roster:
 
     Attributes
     ----------
+    first
+        What was known of them at first.
     ended
         What the names of outcomes tell, by child.
     messages
@@ -50,7 +52,7 @@ class Roster:
     """
 
     def __init__(self, children: Children) -> None:
-        self._first = children
+        self.first = children
         self.size = children.size
         self.ended: dict[int, Ended] = {}
         self.messages: dict[int, str] = {child.index: child.message for child in children.failed}
@@ -159,8 +161,8 @@ class Roster:
         failed = self.failed()[:TOLD] if self._told else sorted(self.messages)[:TOLD]
         return Children(
             self.size,
-            self._first.items,
-            self._first.chunksize,
+            self.first.items,
+            self.first.chunksize,
             self._counted(states),
             states,
             tuple(Child(child, self.messages.get(child, "")) for child in failed),

@@ -96,6 +96,7 @@ class Taken:
     def _outcome(self, child: int) -> Strand:
         strand = self._tracker.strand(child)
         strand.read_outcome()
+        self._tracker.used.take(child, strand.outcome)
         return strand
 
     def _following(self, child: int) -> list[int]:

@@ -10,13 +10,13 @@ from dataclasses import replace
 from typing import Any
 
 from nbbatch.backends.base import Backend
-from nbbatch.errors import BackendError
+from nbbatch.errors import BackendError, NbbatchError
 from nbbatch.facts import Children, JobFacts, Loss, State, Status
 from nbbatch.futures.array.pace import CLAIMED, Pace
 from nbbatch.futures.array.refusal import Refusal
 from nbbatch.futures.array.roster import TOLD, Roster, state_of_array
 from nbbatch.futures.array.spent import Spent
-from nbbatch.futures.records.registry import Record
+from nbbatch.futures.array.used import Used
 from nbbatch.futures.returning.diagnosis import diagnose, raised
 from nbbatch.futures.telling.labels import MAIN, Label
 from nbbatch.futures.telling.story import Teller
@@ -61,6 +61,8 @@ class ArrayTracker(Tracker):
         self._key = key
         self._pace = Pace(facts.backend, many=self._many)
         self._spent = Spent()
+        self.used = Used(self.roster.first)
+        self._asked_use = False
         self.looked = threading.Event()
         self._asked = 0
         self._began: float | None = None
@@ -148,7 +150,7 @@ class ArrayTracker(Tracker):
             self.facts, children=children, state=state_of_array(self.facts.state, children)
         )
         started, stopped = facts.started_at or self._began, facts.stopped_at or self._ended
-        self.publish(replace(facts, started_at=started, stopped_at=stopped))
+        self.publish(self.used.on(replace(facts, started_at=started, stopped_at=stopped)))
 
     def _unexplained(self) -> list[int]:
         """Return the children that have failed, of the first, and nobody has found out why."""
@@ -174,6 +176,7 @@ class ArrayTracker(Tracker):
         strand = self.strand(child)
         if child in self.roster.ended:
             strand.read_outcome()
+            self.used.take(child, strand.outcome)
         outcome = strand.outcome
         if outcome is not None and outcome.renew and self._refusal is None:
             store, attempt = self._backend.store, self.roster.attempt(child)
@@ -210,6 +213,7 @@ class ArrayTracker(Tracker):
     def _forget(self, before: int) -> None:
         self.roster.restart(before)
         self.told, self._refusal = {}, None
+        self.used.restart()
         self._pace.hurry()
         self._began = self._ended = None
         self.publish(replace(self.facts, children=self.roster.children(), started_at=None))
@@ -260,12 +264,26 @@ class ArrayTracker(Tracker):
         if self._refused is not None:
             return self._refused.heard or final
         if self.roster.over:
-            return not self._unexplained()
+            return not self._unexplained() and self._ask_use()
         if not final:
             return False
         # Last words may have come between the last look and the end.
         self.look()
         self._bury()
+        return self._ask_use()
+
+    def _ask_use(self) -> bool:
+        """Ask some of the children what they have used, once."""
+        if not (self._asked_use or self.cancelled_here):
+            self._asked_use = True
+            # A help, no need.
+            with contextlib.suppress(NbbatchError):
+                for child in self.used.to_ask():
+                    if child in self.roster.ended:
+                        strand = self.strand(child)
+                        strand.read_outcome()
+                        self.used.take(child, strand.outcome)
+            self._tell_children()
         return True
 
     @property
@@ -293,6 +311,7 @@ class ArrayTracker(Tracker):
         self._bury()
         while self._explain():
             pass
+        self._ask_use()
 
     def retell(self, attempt: int) -> bool:
         """Look at what the children have left."""
@@ -314,13 +333,3 @@ class ArrayTracker(Tracker):
     def loss(self) -> Loss | None:
         """Return why the backend says that the array as a whole ended."""
         return self.status.loss if self.status is not None else None
-
-
-def tracker_of(
-    record: Record, backend: Backend, key: bytes, facts: JobFacts, known: set[str] | None = None
-) -> Tracker:
-    """Return what follows a record's job."""
-    if record.children is not None:
-        return ArrayTracker(backend, key, facts, known, record.before)
-    store = backend.store
-    return Tracker(store, key, facts, known, nodes=record.nodes, before=record.before)

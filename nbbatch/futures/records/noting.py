@@ -10,7 +10,7 @@ from typing import Any
 
 from nbbatch.backends.base import Backend
 from nbbatch.facts import Child, Children, Gpu, JobFacts, NodeFacts, State, Status, Usage
-from nbbatch.futures.array.tracker import tracker_of
+from nbbatch.futures.following import tracker_of
 from nbbatch.futures.records.registry import Record
 from nbbatch.futures.returning.ending import Ending
 from nbbatch.futures.watching.changes import ended as past

@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 from nbbatch.errors import BackendError, NbbatchError, as_error
 from nbbatch.facts import JobFacts, Status
 from nbbatch.futures.array.printed import Printed
-from nbbatch.futures.array.tracker import ArrayTracker, tracker_of
+from nbbatch.futures.array.tracker import ArrayTracker
+from nbbatch.futures.following import tracker_of
 from nbbatch.futures.records.catalog import LIMIT, Catalog
 from nbbatch.futures.records.elsewhere import Elsewhere
 from nbbatch.futures.records.locating import located

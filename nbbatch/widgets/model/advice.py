@@ -44,14 +44,23 @@ class _Run(NamedTuple):
 
 def advice(facts: JobFacts) -> str:
     """Say in one sentence what to ask for the next time; ``""`` where there is nothing to say."""
-    stay = next((s for s in reversed(facts.stays) if s.state is State.RUNNING), None)
-    if facts.outcome not in ("ok", "error") or facts.peak is None or stay is None:
+    if facts.outcome not in ("ok", "error") or facts.peak is None:
         return ""
-    seconds = 0.0 if stay.until is None else stay.until - stay.since
-    if seconds < _SHORTEST or len(facts.samples) < _SAMPLES:
+    seconds = _seconds(facts)
+    if seconds < _SHORTEST:
         return ""
     run = _Run(facts, facts.peak, facts.samples, seconds)
     return next(filter(None, (rule(run) for rule in _RULES)), "")
+
+
+def _seconds(facts: JobFacts) -> float:
+    """Return for how long a job ran, or the longest child of an array; 0 for too little seen."""
+    if facts.children is not None:
+        return facts.children.longest if facts.children.told else 0.0
+    stay = next((s for s in reversed(facts.stays) if s.state is State.RUNNING), None)
+    if stay is None or stay.until is None or len(facts.samples) < _SAMPLES:
+        return 0.0
+    return stay.until - stay.since
 
 
 def enough_memory(peak: float) -> int:
@@ -84,7 +93,11 @@ def _short_of_time(run: _Run) -> str:
 def _idle_gpu(run: _Run) -> str:
     asked = int(run.asked("gpu"))
     seen = [sample.usage.gpus for sample in run.samples if sample.usage.gpus]
-    if not asked or len(seen) < len(run.samples) or any(g.utilization for g in run.peak.gpus):
+    if (
+        not (asked and seen)
+        or len(seen) < len(run.samples)
+        or any(g.utilization for g in run.peak.gpus)
+    ):
         return ""
     series = list(zip(*seen, strict=False))
     if not all(_idle([gpu.memory for gpu in each], each[0].memory_total) for each in series):
@@ -110,7 +123,8 @@ def _too_much_memory(run: _Run) -> str:
 
 def _too_many_cores(run: _Run) -> str:
     asked, enough = run.asked("cpu"), enough_cores(run.peak.cpu)
-    if run.seconds < _LONG or asked < _TOO_MUCH * enough:
+    # Of an array's children the average alone is known.
+    if run.seconds < _LONG or not run.samples or asked < _TOO_MUCH * enough:
         return ""
     used = short(run.peak.cpu)
     return f"asked for {short(asked)} CPUs, used {used} at most: --cpu {enough} would do"

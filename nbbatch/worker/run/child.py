@@ -313,7 +313,8 @@ class _Attempt:
         return self._ended(spec.TERMINATED, **said)
 
     def _ended(self, status: str, **fields: Any) -> Outcome:
-        outcome = Outcome(status=status, attempt=self._identity.attempt, **fields)
+        used = self._map.used if self._map is not None else {}
+        outcome = Outcome(status=status, attempt=self._identity.attempt, usage=used, **fields)
         return report.judged(outcome, self._job)
 
 

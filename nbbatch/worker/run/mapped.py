@@ -13,6 +13,7 @@ from nbbatch.wire.spec import JobSpec
 from nbbatch.wire.store import Store
 from nbbatch.worker.run import cell, values
 from nbbatch.worker.run.identity import Identity
+from nbbatch.worker.run.used import Used
 
 
 @dataclass
@@ -25,10 +26,13 @@ class Mapped:
         What those returned that did not raise, each named by its index.
     raised
         The others, and what they raised.
+    used
+        What the items took together; see `nbbatch.worker.run.used.Used.figures`.
     """
 
     values: List[Item] = field(default_factory=list)
     raised: List[Tuple[int, BaseException]] = field(default_factory=list)
+    used: Dict[str, float] = field(default_factory=dict)
 
     def records(
         self, chain: Callable[[BaseException], List[Tuple[BaseException, str]]]
@@ -60,7 +64,7 @@ def run(
     _tell_apart(identity)
     function = function or inputs.items[spec.FUNCTION]
     common, keywords = inputs.items.get(spec.ARGUMENTS, ((), {}))
-    done = Mapped()
+    done, counted = Mapped(), Used()
     for name, arguments in _items(store, identity, job, inputs.namespace):
         try:
             value = cell.run_call(function, ((*arguments, *common), keywords))
@@ -69,6 +73,7 @@ def run(
             done.raised.append((int(name), error))
         else:
             done.values.append((spec.VALUE, name, value))
+    done.used = counted.figures()
     if done.raised or len(done.values) > 1:
         _sort_out(done, inputs.namespace)
     return done

@@ -19,6 +19,7 @@ from nbbatch.worker.run.identity import Identity
 from nbbatch.worker.run.peak import Peak
 from nbbatch.worker.run.story import Story
 from nbbatch.worker.run.tee import Tee, copy_to_log
+from nbbatch.worker.run.used import RSS_UNIT
 
 if TYPE_CHECKING:
     from nbbatch.worker.run.peers import Failed, Peers
@@ -32,8 +33,6 @@ PEER_GRACE = 5.0
 #: Seconds between two samples of what the job uses.
 SAMPLE = 1.0
 _READ = 1 << 18
-#: What the peak of a process's memory is counted in.
-_RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 
 
 class Monitor:
@@ -202,7 +201,7 @@ class Monitor:
             self._turn(min(self._story.wait(), due))
             pid, status, used = os.wait4(self._child, os.WNOHANG)
             if pid:
-                self._peak.note(memory=used.ru_maxrss * _RSS_UNIT)
+                self._peak.note(memory=used.ru_maxrss * RSS_UNIT)
                 self._drain()
                 return status
 
