@@ -88,7 +88,9 @@ def spread(
     every: Iterator[Any] = enumerate(arguments)
     tally = tallied(every, merged)
     at_once = session.backend.runner.at_once(merged)
-    size, portions = chunked(tally or every, count, chunksize, at_once)
+    durations, limit = session.durations, merged.timeout
+    enough = durations.enough(function, limit) if chunksize == "auto" else None
+    size, portions = chunked(tally or every, count, chunksize, at_once, enough)
     needs = Needs()
     with Packing(sender, size) as packing:
         for graph in capture_items(portions, needs):
@@ -98,7 +100,9 @@ def spread(
         if tally is not None:
             items = replace(items, identity=tally.digest())
         work = Work(JobSpec("map", name), captured, notebook(), items=items)
-        return _spread(session, work, merged)
+        job = _spread(session, work, merged)
+        durations.learn(function, job)
+        return job
 
 
 def _spread(session: Session, work: Work, options: Options) -> ArrayJob[Any]:

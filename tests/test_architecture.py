@@ -29,7 +29,7 @@ BELOW = {
     "setup": {"backends", "config", "errors"},
     "backends": {"errors", "facts", "notes", "options", "wire", "worker"},
     "libraries": {"backends", "errors", "notes", "wire", "worker"},
-    "futures": {"errors", "facts", "backends", "options", "wire"},
+    "futures": {"errors", "facts", "backends", "notes", "options", "wire"},
     "widgets": {"facts"},
     "supply": {"backends", "capture", "errors", "facts", "futures", "libraries", "options", "wire"},
     "sending": {"backends", "capture", "errors", "options", "wire"},

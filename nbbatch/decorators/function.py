@@ -152,8 +152,9 @@ class BatchFunction(Generic[P, R]):
             A generator is read once, and its items are not held.
         chunksize
             How many items one child of the array works off, one after the other. Left out, it is
-            one, and more where there are very many items. Time limit, memory and attempts are a
-            child's, as for a job.
+            one, and more where there are very many items; or, once a map of this function has
+            shown how long an item takes, as many as are worth a child of their own. Time limit,
+            memory and attempts are a child's, as for a job.
         kwargs
             The same for all items; sent once.
 

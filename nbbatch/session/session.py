@@ -14,6 +14,7 @@ from nbbatch.caching import Reuse, told
 from nbbatch.config import Settings
 from nbbatch.errors import AccessDeniedError, BackendError, NotFoundError, UncertainError
 from nbbatch.facts import JobFacts
+from nbbatch.futures.array.durations import Durations
 from nbbatch.futures.array.job import ArrayJob
 from nbbatch.futures.array.sweep import Sweep
 from nbbatch.futures.array.taken import ranges
@@ -68,6 +69,8 @@ class Session:
         self.shared = Shared(self.backend, self._secret, self._registry)
         self._watcher = Watcher(self.backend)
         self.supply = Supply(settings.home, self.backend, self._secret)
+        place = self.backend.name, self.backend.store.url
+        self.durations = Durations(settings.home / "cache" / "items.json", *place)
         self._reuse = Reuse(self.backend, self._secret, self.supply)
         self._again = Again(self.backend, self._registry, self._relaunch, self.supply.renew)
         self._chains = Chains(self.backend, self._registry)

@@ -12,11 +12,16 @@ from nbbatch.futures.array.taken import numbers, ranges
 
 
 def sizes(
-    count: int, chunksize: Chunksize, at_once: int | None, *, known: bool = True
+    count: int,
+    chunksize: Chunksize,
+    at_once: int | None,
+    *,
+    known: bool = True,
+    enough: int | None = None,
 ) -> tuple[int, list[int]]:
     """Return the size of a chunk, and those of all that come."""
     every = enumerate(range(count))
-    size, portions = chunked(every, count if known else None, chunksize, at_once)
+    size, portions = chunked(every, count if known else None, chunksize, at_once, enough)
     found = list(portions)
     assert [index for portion in found for index, _ in portion] == list(range(count))
     return size, [len(portion) for portion in found]
@@ -43,6 +48,23 @@ def test_a_generator_is_read_ahead_but_a_little() -> None:
     """Where it ends soon its items go one by one; else a hundred at a time."""
     assert sizes(32, "auto", 2, known=False) == (1, [1] * 32)
     assert sizes(350, "auto", 2, known=False) == (100, [100, 100, 100, 50])
+
+
+def test_as_many_as_are_worth_a_child() -> None:
+    """Yet as many run side by side as can; where nobody knows how many, a few dozen."""
+    assert sizes(10, "auto", 2, enough=1000)[1] == [5, 5]
+    assert sizes(10_000, "auto", 2, enough=100_000) == (5000, [5000, 5000])
+    assert sizes(10_000, "auto", 2, enough=1000)[0] == 1000
+    assert sizes(100, "auto", 2, enough=1)[0] == 1
+    assert sizes(5000, "auto", None, enough=1)[0] == 1
+    assert sizes(10_000, "auto", None, enough=30)[0] == 30
+    assert sizes(10_000, "auto", None, enough=10**6)[0] == 313
+    assert sizes(20, "auto", None, enough=30)[0] == 1
+    assert sizes(10, "auto", 2, known=False, enough=1000)[1] == [5, 5]
+    assert sizes(350, "auto", 2, known=False, enough=1000)[0] == 100
+    assert sizes(350, "auto", 2, known=False, enough=1)[0] == 1
+    assert sizes(0, "auto", 2, enough=5) == (1, [])
+    assert sizes(7, 3, 2, enough=1000)[0] == 3
 
 
 def test_an_endless_generator_is_read_as_far_as_it_is_used() -> None:

@@ -623,3 +623,20 @@ def test_what_other_processes_use_is_not_counted() -> None:
 
     assert job.wait(60)
     assert job.facts.peak is None
+
+
+def test_short_items_share_children(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once a map has shown how little they take, as many are used as can run side by side."""
+    monkeypatch.setattr("nbbatch.backends.local.machine.room", lambda options, environ: 2)
+
+    def run() -> Any:
+        return batch(lambda x: x + 1).map(range(30))
+
+    first = run()
+    assert first.result(60) == list(range(1, 31))
+    assert first.children.size == 30
+    until((current_session().settings.home / "cache" / "items.json").exists)
+    second = run()
+
+    assert second.result(60) == list(range(1, 31))
+    assert second.children.size == 2

@@ -8,13 +8,17 @@ from typing import Any, Literal
 
 __all__ = ["Chunksize", "chunked"]
 
-#: Items of a child; ``"auto"`` is one, and more where there are very many items.
+#: Items of a child; ``"auto"`` is as many as are worth one, as far as that is known, else one, and
+#: more where there are very many items.
 Chunksize = int | Literal["auto"]
 
 #: Children for each that can run at a time: so many that a slow item holds up few others.
 _EACH = 16
 #: Children where it is not known how many can run at a time.
 _MANY = 1000
+#: Children that there are at least, however little the items are, where nobody knows that: they may
+#: take longer than they did.
+_FEWEST = 32
 #: Items of a child where there are more than children, and nobody knows how many more.
 _UNKNOWN = 100
 
@@ -22,7 +26,11 @@ Items = Iterator[tuple[int, Any]]
 
 
 def chunked(
-    items: Items, count: int | None, chunksize: Chunksize, at_once: int | None
+    items: Items,
+    count: int | None,
+    chunksize: Chunksize,
+    at_once: int | None,
+    enough: int | None = None,
 ) -> tuple[int, Iterator[list[tuple[int, Any]]]]:
     """Return how many items a child gets, and the items in such portions, as they come.
 
@@ -32,17 +40,30 @@ def chunked(
         How many there are, if that is known.
     at_once
         How many children can run at a time, if that is known.
+    enough
+        How many items are work enough for a child, if that is known.
     """
-    size = chunksize if chunksize != "auto" else 1
-    if chunksize == "auto":
-        most = _MANY if at_once is None else _EACH * at_once
-        if count is None:
-            first = list(itertools.islice(items, most + 1))
-            items = itertools.chain(_given_away(first), items)
-            size = 1 if len(first) <= most else _UNKNOWN
-        else:
-            size = max(1, -(-count // most))
+    if chunksize != "auto":
+        return chunksize, _portions(items, chunksize)
+    most = _MANY if at_once is None else _EACH * at_once
+    if count is None:
+        first = list(itertools.islice(items, most + 1))
+        count = len(first) if len(first) <= most else None
+        items = itertools.chain(_given_away(first), items)
+    if enough is not None:
+        size = min(enough, _shared(count, at_once))
+    elif count is None:
+        size = _UNKNOWN
+    else:
+        size = max(1, -(-count // most))
     return size, _portions(items, size)
+
+
+def _shared(count: int | None, at_once: int | None) -> int:
+    """Return the most items of a child where as many as can shall run side by side."""
+    if count is None:
+        return _UNKNOWN
+    return max(1, -(-count // (at_once or _FEWEST)))
 
 
 def _portions(items: Items, chunksize: int) -> Iterator[list[tuple[int, Any]]]:

@@ -14,6 +14,7 @@ from nbbatch.futures.array.printed import Printed
 from nbbatch.futures.array.results import Completed, Results
 from nbbatch.futures.array.taken import Taken
 from nbbatch.futures.array.tracker import ArrayTracker
+from nbbatch.futures.array.used import Used
 from nbbatch.futures.job import Job
 from nbbatch.futures.records.registry import Record, Registry
 from nbbatch.futures.watching.tracker import Tracker
@@ -84,6 +85,11 @@ class ArrayJob(Job[list[R]]):
     def children(self) -> Children:
         """How the children are."""
         return self.facts.children or Children(0, 0)
+
+    @property
+    def used(self) -> Used:
+        """What the children have used, as far as anybody has read of it."""
+        return self._array.used
 
     def __len__(self) -> int:
         """How many items there are; of `retry_failed`, those that it leaves alone too."""
