@@ -41,8 +41,16 @@ class Call(Future, Generic[R]):  # type: ignore[type-arg]
     def result(self, timeout: float | None = None) -> R:
         """Return the value; see `concurrent.futures.Future.result`."""
         self._take(timeout)
-        value: R = super().result(0)
-        return value
+        error = super().exception(0)
+        if error is None:
+            value: R = super().result(0)
+            return value
+        try:
+            # From here: a notebook shows no frames of ours, but those of the library's.
+            raise error
+        finally:
+            # They would hold each other.
+            del error
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """Return what the call raised, or None."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -84,8 +85,11 @@ def take_table(shell: Any, job: Sweep, name: str) -> Sweep:
     """Show a finished sweep's table; raise, or catch, what went wrong with the first point."""
     error = job.exception()
     if error is not None:
-        failed = len(job.errors())
-        add_note(error, f"{failed:,} of {len(job):,} points failed; {name} has the others")
+        failed = job.errors()
+        if failed:
+            point = job.points[min(failed)].items()
+            add_note(error, ", ".join(f"{key} = {reprlib.repr(value)}" for key, value in point))
+        add_note(error, f"{len(failed):,} of {len(job):,} points failed; {name} has the others")
         raise error
     settle(job, partial(bind, shell))
     return job

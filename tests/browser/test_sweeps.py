@@ -51,6 +51,9 @@ def test_a_sweep(lab: Lab, dark_lab: Lab, browser: Browser, tmp_path: Path) -> N
             nb.wait_idle()
             last = rows.nth(6).locator("td").all_inner_texts()
             low = faint_texts(nb.page)
+            nb.page.evaluate(
+                "() => window.jupyterapp.commands.execute('application:toggle-left-area')"
+            )
             nb.page.set_viewport_size({"width": 400, "height": 800})
             rows.first.scroll_into_view_if_needed()
             nb.shot(f"sweep-{name}-narrow")
@@ -59,7 +62,8 @@ def test_a_sweep(lab: Lab, dark_lab: Lab, browser: Browser, tmp_path: Path) -> N
             assert row[:4] == ["5", "0.01", "2", "0.03"]
             assert "0.01" in frame and "history" in frame
             assert "ValueError: no data for seed 2" in failed
-            assert "1 of 6 points failed; bad has the others" in failed
+            assert "lr = 0.01, seed = 2\n1 of 6 points failed; bad has the others" in failed
+            assert "nbbatch" not in failed
             assert last[:3] == ["5", "0.01", "2"]
             assert last[-1] == "ValueError: no data for seed 2, <b>at all</b>"
             assert "{5: ValueError(" in nb.output(5)

@@ -39,7 +39,11 @@ def test_in_a_notebook(notebook: Notebook) -> None:
         "def g(x):\n    return 1 / x\nwith BatchExecutor(1) as e:\n    e.submit(g, 0).result(60)"
     )
     assert isinstance(result.error_in_exec, ZeroDivisionError)
-    assert "return 1 / x" in notebook.shown(result.error_in_exec)
+    shown = notebook.shown(result.error_in_exec)
+    assert "return 1 / x" in shown
+    # From the cell that asked to the one that raised: nothing of ours, or the library's, between.
+    places = [line for line in shown.splitlines() if line.startswith(("File ", "Cell "))]
+    assert [place.partition(",")[0] for place in places] == ["Cell In[3]", "Cell In[3]"]
 
 
 def test_asyncio(one: BatchExecutor) -> None:

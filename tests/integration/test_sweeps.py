@@ -42,7 +42,7 @@ def test_a_grid(notebook: Any) -> None:
     html = sweep._repr_html_()
     assert "<th>lr</th><th>seed</th><th>loss</th>" in html
     assert "<td>2</td><td>1</td><td>0</td><td>10</td>" in html
-    assert "4 points" in html
+    assert "<p>4 points</p>" in html
     assert "0.5 1" in sweep.logs()
 
 
@@ -72,12 +72,22 @@ def test_the_last_expression(notebook: Any) -> None:
     assert list(notebook["sweep"]) == [{"x": 2, "y": [2]}]
 
 
+def shown_files(notebook: Any, error: BaseException) -> list[str]:
+    """Return the places that a traceback shows."""
+    lines = notebook.shown(error).splitlines()
+    return [line for line in lines if line.startswith(("File ", "Cell "))]
+
+
 def test_points_that_fail(notebook: Any) -> None:
     """The others are in the table; the exception is raised, and can be tried again."""
     notebook.run("bad = 2")
     error = notebook.failing("y = 1 / (x - bad)", "--for x=range(4)")
     assert isinstance(error, ZeroDivisionError)
-    assert "1 of 4 points failed; sweep has the others" in "".join(error.__notes__)
+    assert error.__notes__ == [
+        "raised for point 2 of 4", "x = 2", "1 of 4 points failed; sweep has the others",
+    ]  # fmt: skip
+    # As that of any cell, it has no frames but the cell's own.
+    assert shown_files(notebook, error) == ["Cell In[2], line 2"]
     sweep = notebook["sweep"]
     assert list(sweep.errors()) == [2]
     assert [row.get("y") for row in sweep.rows()] == [-0.5, -1.0, None, 1.0]

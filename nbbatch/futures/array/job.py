@@ -69,7 +69,7 @@ class ArrayJob(Job[list[R]]):
         assert isinstance(tracker, ArrayTracker)
         super().__init__(tracker, backend, watcher, key, record, registry)
         self._array = tracker
-        self._taken = Taken(backend.store, tracker, record.retried)
+        self._taken = Taken(backend.store, tracker, record)
         #: Shows an array to the person who started this one, where there is a place for it.
         self.show: Callable[[ArrayJob[R]], None] | None = None
         self._retry: Retry[R] | None = None

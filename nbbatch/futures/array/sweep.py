@@ -109,7 +109,8 @@ class Sweep(ArrayJob[Row]):
     def _summary(self) -> str:
         count = f"{len(self):,} point{'s' if len(self) != 1 else ''}"
         failed = len(self.errors())
-        word = (self.facts.outcome and "") or f", {self.children.done:,} done"
+        done = sum(1 for _ in self.ended())
+        word = f", {done:,} done" if done < len(self) else ""
         return f"{count}{word}" + (f", {failed:,} failed" if failed else "")
 
     def _table(self) -> tuple[list[str], list[tuple[int | None, list[str]]]]:

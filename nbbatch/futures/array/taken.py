@@ -12,6 +12,7 @@ from nbbatch.errors import JobLostError, NbbatchError
 from nbbatch.facts import Children
 from nbbatch.futures.array.ahead import AT_ONCE, Ahead
 from nbbatch.futures.array.tracker import ArrayTracker
+from nbbatch.futures.records.registry import Record
 from nbbatch.futures.returning.diagnosis import diagnose
 from nbbatch.futures.returning.rebuild import add_note, rebuild
 from nbbatch.futures.returning.results import notebook
@@ -29,23 +30,25 @@ class Taken:
 
     Parameters
     ----------
-    names
-        The indexes of the items in the job that they are of, where that is another one; see
-        `ranges`.
+    record
+        What this machine knows of the job.
 
     Attributes
     ----------
     names
-        The same, one for each item; None where they are numbered as they come.
+        The indexes of the items in the job that they are of, where that is another one; None
+        where they are numbered as they come.
     """
 
-    def __init__(self, store: ClientStore, tracker: ArrayTracker, names: str = "") -> None:
+    def __init__(self, store: ClientStore, tracker: ArrayTracker, record: Record) -> None:
         self._store = store
         self._tracker = tracker
         self._lock = threading.Lock()
         self._last: tuple[int, dict[int, Item]] = (-1, {})
         self._ahead = Ahead(self._outcome)
-        self.names = numbers(names) if names else None
+        self.names = numbers(record.retried) if record.retried else None
+        #: Whether they are points of a cell: what that raises has no caller here.
+        self._swept = record.kind == spec.SWEEP
 
     @property
     def _shape(self) -> Children:
@@ -139,8 +142,9 @@ class Taken:
             elif isinstance(record.value, BaseException):
                 objects.setdefault(item, {})[int(number)] = record.value
         for index, failures in outcome.items:
-            errors[index] = rebuild(failures, objects.get(str(index), {}), where)
-            add_note(errors[index], f"raised for item {self.name(index)}{self._of}")
+            errors[index] = rebuild(failures, objects.get(str(index), {}), where, whole=self._swept)
+            item = "point" if self._swept else "item"
+            add_note(errors[index], f"raised for {item} {self.name(index)}{self._of}")
         if outcome.status == spec.ERROR and not outcome.items:
             # The child as a whole has failed: it was ended in the middle of an item.
             error = rebuild(outcome.failures, objects.get("", {}), where)

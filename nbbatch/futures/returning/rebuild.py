@@ -10,10 +10,12 @@ import types
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from nbbatch import errors
 from nbbatch.errors import RemoteError
 from nbbatch.wire.spec import Failure
 
-_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+#: Where nbbatch itself is: `errors` is at its top.
+_PACKAGE = os.path.dirname(os.path.abspath(errors.__file__))
 
 
 def rebuild(
