@@ -107,11 +107,16 @@ class _Client(NotebookClient):  # type: ignore[misc, unused-ignore]
         return super().process_message(msg, cell, cell_index)
 
     def _is_news(self, content: Any) -> bool:
-        """Tell whether an output that is replaced says something else than before."""
+        """Tell whether an output that is replaced says something else than before.
+
+        A job's line does where its state is another one: what it uses until then is for its end.
+        """
         id_ = content.get("transient", {}).get("display_id")
         if id_ is None:
             return True
-        text = _SEEN.sub("", content["data"].get("text/plain", ""))
+        text = content["data"].get("text/plain", "")
+        if _SEEN.search(text):
+            text = text.partition(" · ")[0]
         before, self._last[id_] = self._last.get(id_), text
         return text != before
 

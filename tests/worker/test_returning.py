@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import pytest
+
 from nbbatch.worker.run.returning import Returning
 
 
@@ -103,10 +105,11 @@ def test_what_is_given_back_is_never_made_here() -> None:
     assert not returning.add("a")
 
 
-def test_what_is_not_taken_goes_later() -> None:
-    """A store that is away for a moment costs no result."""
+@pytest.mark.parametrize("interval", [0.0, 0.02])
+def test_what_is_not_taken_goes_later(interval: float) -> None:
+    """A store that is away for a moment costs no result, whoever finds it so."""
     sent = Sent(refused=1)
-    returning = begun(sent, 0.02, 3)
+    returning = begun(sent, interval, 3)
     returning.add("a")
     eventually(lambda: sent.all)
 

@@ -7,6 +7,7 @@ it: a thread sends what is held, and gives back what was not begun.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -68,8 +69,12 @@ class Returning:
             self._held.append(ended)
             self._done += 1
             self._since = time.monotonic()
-            if self._done >= self._count or self._since - self._last >= self._interval:
+            if self._done >= self._count:
                 self._send_held()
+            elif self._since - self._last >= self._interval:
+                # What the store does not take now goes with what comes later.
+                with contextlib.suppress(OSError):
+                    self._send_held()
             self._tell_left()
             going_on = self._done < self._count
         self._attend()
