@@ -114,7 +114,7 @@ class _Client(NotebookClient):  # type: ignore[misc, unused-ignore]
         id_ = content.get("transient", {}).get("display_id")
         if id_ is None:
             return True
-        text = content["data"].get("text/plain", "")
+        text: str = content["data"].get("text/plain", "")
         if _SEEN.search(text):
             text = text.partition(" · ")[0]
         before, self._last[id_] = self._last.get(id_), text
