@@ -84,6 +84,7 @@ class Job(Told, Future, Generic[R]):  # type: ignore[type-arg]
         """
         if self.done():
             return self.cancelled()
+        self._registry.cancel(self.id)
         self._stop()
         self._tracker.cancelled_here = True
         self._watcher.hurry()

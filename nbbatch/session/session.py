@@ -211,6 +211,7 @@ class Session:
         """Ask a job to end; return its full id."""
         runner = self.backend.runner
         record = located(self._find(id_), runner, self._registry)
+        self._registry.cancel(record.id)
         runner.stop([record.batch_job_id] if record.batch_job_id else [], "nbbatch: cancelled")
         self._watcher.hurry()
         return record.id

@@ -78,7 +78,7 @@ def test_one_cancels_what_another_waits_for(three: list[Forked], tmp_path: Path)
     first, waits, cancels = three
     started(first, tmp_path)
     cell = waits.start("%batch attach shared")
-    says(waits, "begun with", cell)
+    says(waits, "begun with 160", cell)
     cancels.run("%batch cancel shared")
 
     assert waits.reply(cell)["ename"] == "JobCancelledError"

@@ -149,6 +149,22 @@ def test_a_kernel_that_died_over_it(short: Record, local_session: Session) -> No
     assert session.attach(short.id).result(_PATIENCE) == (2, 160)
 
 
+def test_a_job_that_was_cancelled_just_then(short: Record, local_session: Session) -> None:
+    """Another kernel has cancelled it, before or while it is started again: it ends."""
+    session = local_session
+
+    def relaunch(record: Record, options: Options) -> Launch:
+        session.cancel(short.id)
+        return session._relaunch(record, options)
+
+    session._registry.write(short)
+    new = Again(session.backend, session._registry, relaunch).start(short, 1)
+    assert new is not None
+    with pytest.raises(errors.JobCancelledError):
+        session.attach(short.id).result(_PATIENCE)
+    assert Again(session.backend, session._registry, relaunch).start(short, 2) is None
+
+
 def test_attach_starts_it_again(short: Record, local_session: Session) -> None:
     """A kernel that finds the job later does what the first one could not."""
     again = Again(local_session.backend, local_session._registry, local_session._relaunch)

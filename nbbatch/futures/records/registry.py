@@ -142,6 +142,17 @@ class Registry:
     def remove(self, id_: str) -> None:
         """Forget a job that was not started after all."""
         self._path(id_).unlink(missing_ok=True)
+        self._mark_of_cancel(id_).unlink(missing_ok=True)
+
+    def cancel(self, id_: str) -> None:
+        """Note that a job is to end: whoever follows it does not start it again."""
+        # Where there is no room for it, it is stopped all the same.
+        with contextlib.suppress(OSError):
+            self._mark_of_cancel(id_).touch(mode=0o600)
+
+    def cancelled(self, id_: str) -> bool:
+        """Tell whether that was noted."""
+        return self._mark_of_cancel(id_).exists()
 
     def get(self, id_: str) -> Record | None:
         """Return a job's record."""
@@ -194,3 +205,6 @@ class Registry:
 
     def _path(self, id_: str) -> Path:
         return self._folder / f"{id_}.json"
+
+    def _mark_of_cancel(self, id_: str) -> Path:
+        return self._folder / f"{id_}.cancelled"

@@ -144,6 +144,7 @@ class Roll:
         """Ask jobs to end, all at once; return why those that could not be asked were not."""
         trackers = [tracker for tracker in map(self._tracker, ids) if tracker is not None]
         for tracker in trackers:
+            self._registry.cancel(tracker.facts.id)
             tracker.cancelled_here = True
         try:
             self._stop(trackers)

@@ -92,6 +92,8 @@ class Again:
         BackendError
             It was not started.
         """
+        if self._registry.cancelled(record.id):
+            return None
         if renew:
             # The attempt that was refused does not count.
             larger: Options | None = restored(record.options)
@@ -147,6 +149,9 @@ class Again:
         if not new.batch_job_id:
             new = replace(new, batch_job_id=self._started(self._launch(new, options)))
         self._registry.write(new)
+        # Whoever cancelled it just then knew nothing of this one.
+        if new.batch_job_id and self._registry.cancelled(record.id):
+            self._backend.runner.stop([new.batch_job_id], "nbbatch: cancelled")
         return new
 
     def _started(self, launch: Launch) -> str:
