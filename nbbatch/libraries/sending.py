@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Final, NamedTuple, Protocol
 
 from nbbatch.backends.base import ClientStore
+from nbbatch.libraries.building import linked
 from nbbatch.libraries.installed import Distribution
 from nbbatch.wire import layers
 from nbbatch.wire.layers import Chunk, Layer, Piece
@@ -39,15 +40,20 @@ def silent(text: str, *, last: bool = False) -> None:
 
 
 class Content(NamedTuple):
-    """What a layer is made of: all that is known of it but its pieces, and its files in them."""
+    """What a layer is made of: all that is known of it but its pieces, and its files in them.
+
+    The text of modules stands apart where it may come later than their bytecode.
+    """
 
     layer: Layer
     groups: Iterable[list[Chunk]]
+    sources: Iterable[list[Chunk]] = ()
 
 
 def of(found: Distribution) -> Layer:
     """Return the layer of a distribution, without pieces."""
-    return Layer(found.name, found.version, (), tuple(sorted(found.modules)), found.needs)
+    modules = tuple(sorted(found.modules))
+    return Layer(found.name, found.version, (), modules, found.needs, linked(found))
 
 
 def send(contents: Mapping[str, Content], store: ClientStore, say: Say) -> dict[str, Layer]:
@@ -60,9 +66,9 @@ def send(contents: Mapping[str, Content], store: ClientStore, say: Say) -> dict[
         found[recipe].append(future.result())
 
     with ThreadPoolExecutor(_THREADS) as pool:
-        for number, recipe, group in _groups(contents):
+        for number, recipe, group, source in _groups(contents):
             say(f"sending {contents[recipe].layer.name}, {number} of {len(contents)}")
-            waiting.append((recipe, pool.submit(_put, store, group)))
+            waiting.append((recipe, pool.submit(_put, store, group, source=source)))
             # Not all at once: a large distribution would fill the memory.
             if len(waiting) > 2 * _THREADS:
                 take()
@@ -74,14 +80,15 @@ def send(contents: Mapping[str, Content], store: ClientStore, say: Say) -> dict[
     }
 
 
-def _groups(contents: Mapping[str, Content]) -> Iterator[tuple[int, str, list[Chunk]]]:
+def _groups(contents: Mapping[str, Content]) -> Iterator[tuple[int, str, list[Chunk], bool]]:
     for number, (recipe, content) in enumerate(contents.items(), 1):
-        for group in content.groups:
-            yield number, recipe, group
+        for source, groups in ((False, content.groups), (True, content.sources)):
+            for group in groups:
+                yield number, recipe, group, source
 
 
-def _put(store: ClientStore, group: list[Chunk]) -> Piece:
-    piece, data = layers.pack(group)
+def _put(store: ClientStore, group: list[Chunk], *, source: bool) -> Piece:
+    piece, data = layers.pack(group, source=source)
     key = layers.key(piece.digest)
     # S3 refuses what is there only once it has all of it.
     if len(data) < _ASKED or store.size(key) != len(data):

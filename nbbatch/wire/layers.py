@@ -17,7 +17,7 @@ import json
 import os
 import stat
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Sequence, Tuple
 
 #: Bytes of files in one piece, about.
@@ -46,11 +46,16 @@ class Chunk(NamedTuple):
 
 
 class Piece(NamedTuple):
-    """One object of a layer: its digest, how large it is packed, and whether it may come late."""
+    """One object of a layer: its digest, and how large it is packed.
+
+    It may come `late` if hardly any job asks for it. So may one of nothing but `source`, once
+    there is bytecode of all that is in it.
+    """
 
     digest: str
     size: int
     late: bool = False
+    source: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,9 @@ class Layer:
     modules
         The names under which it is imported, top level.
     requires
-        The names of the distributions that must be there before it can be imported.
+        The names of the distributions that it requires.
+    linked
+        Whether it has shared libraries, which what requires it may load without an import.
     """
 
     name: str
@@ -74,6 +81,7 @@ class Layer:
     pieces: Tuple[Piece, ...]
     modules: Tuple[str, ...] = ()
     requires: Tuple[str, ...] = ()
+    linked: bool = False
 
     @property
     def size(self) -> int:
@@ -89,14 +97,19 @@ class Layer:
     def meta(self) -> List[Any]:
         """Return it as JSON values."""
         pieces = [list(piece) for piece in self.pieces]
-        return [self.name, self.version, pieces, list(self.modules), list(self.requires)]
+        names = list(self.modules), list(self.requires)
+        return [self.name, self.version, pieces, *names, self.linked]
 
     @classmethod
     def from_meta(cls, meta: Sequence[Any]) -> "Layer":
         """Read what `meta` wrote."""
-        name, version, pieces, modules, requires = meta
+        name, version, pieces, modules, requires, *rest = meta
         found = tuple(Piece(*piece) for piece in pieces)
-        return cls(name, version, found, tuple(modules), tuple(requires))
+        return cls(name, version, found, tuple(modules), tuple(requires), *rest)
+
+    def with_bytecode(self) -> "Layer":
+        """Return it as it is fetched where the bytecode of all of it comes along."""
+        return replace(self, pieces=tuple(p._replace(late=p.late or p.source) for p in self.pieces))
 
 
 @dataclass(frozen=True)
@@ -182,14 +195,15 @@ def cut(files: Iterable[Tuple[str, int, "memoryview"]]) -> Iterator[List[Chunk]]
         yield group
 
 
-def pack(chunks: Sequence[Chunk]) -> Tuple[Piece, bytes]:
+def pack(chunks: Sequence[Chunk], *, source: bool = False) -> Tuple[Piece, bytes]:
     """Pack a piece, whose files are all `late` or none is; equal chunks give equal bytes."""
     head = [[c.name, c.mode, c.offset, c.data.nbytes] for c in chunks]
     text = zlib.compress(json.dumps(head, separators=(",", ":")).encode(), 6)
     writer = zlib.compressobj(_LEVEL, zlib.DEFLATED, _RAW)
     body = [writer.compress(chunk.data) for chunk in chunks]
     data = b"".join([_MAGIC, len(text).to_bytes(4, "big"), text, *body, writer.flush()])
-    return Piece(hashlib.sha256(data).hexdigest(), len(data), late(chunks[0].name)), data
+    found = Piece(hashlib.sha256(data).hexdigest(), len(data), late(chunks[0].name), source)
+    return found, data
 
 
 def check(data: "bytes | memoryview", piece: Piece) -> None:

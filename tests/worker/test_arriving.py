@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import fcntl
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from nbbatch.wire import layers
 from nbbatch.wire.keys import ENV_STORE
+from nbbatch.wire.layers import Layer, Piece
+from nbbatch.worker.run import fetching
+from nbbatch.worker.stores import open_store
 
 #: Each in a process of its own, as a hook that hears of everything stays for good. Pieces of
 #: `second` come only when there is a file called `go`.
@@ -29,7 +36,7 @@ def layer(name, text, requires=()):
     chunks = [Chunk(n, 0o644, 0, memoryview(t.encode())) for n, t in files.items()]
     piece, data = layers.pack(chunks)
     store.put(layers.key(piece.digest), [data])
-    return Layer(name, "1.0", (piece,), (name,), requires)
+    return Layer(name, "1.0", (piece,), (name,), requires, linked=name == "second")
 
 first = layer("first", "value = 1")
 second = layer("second", "value = 2")
@@ -62,7 +69,7 @@ def is_there():
 """
 WAITS = {
     "import": "import second",
-    "import of what requires it": "import third\nassert third.value == 3",
+    "import of what may link to it": "import third\nassert third.value == 3",
     "version": "from importlib.metadata import version\nassert version('second') == '1.0'",
     "all versions": "from importlib.metadata import distributions\n"
     "assert 'second' in {each.metadata['Name'] for each in distributions()}",
@@ -112,6 +119,92 @@ def test_who_wants_it_waits(tmp_path: Path, what: str) -> None:
     )
 
     assert said.splitlines()[-1] == "done"
+
+
+#: A library whose module has its text in a piece that comes late, as has its test; and what it is
+#: without.
+TEXT = """
+import importlib.util, marshal
+source = b"value = 5  # its text"
+code = compile(source, "fourth", "exec")
+head = importlib.util.MAGIC_NUMBER + (1).to_bytes(4, "little") + importlib.util.source_hash(source)
+cached = importlib.util.cache_from_source("fourth/__init__.py")
+
+def put(files, **kind):
+    chunks = [Chunk(n, 0o644, 0, memoryview(t)) for n, t in files.items()]
+    piece, data = layers.pack(chunks, **kind)
+    store.put(layers.key(piece.digest), [data])
+    return piece
+
+early = put({"fourth/__init__.py": b"", cached: head + marshal.dumps(code), "fourth/odd.py": b""})
+text = put({"fourth/__init__.py": source, "fourth/odd.py": b"value = 6"}, source=True)
+tests = put({"fourth/tests/__init__.py": b"value = 7"})
+fourth = Layer("fourth", "1.0", (early, text, tests), ("fourth",)).with_bytecode()
+held = text
+
+def begin():
+    found = arriving.Arrivals([fourth], folder, lambda: None)
+    found.start()
+    found.there()
+    import fourth as it
+    assert it.value == 5
+    assert os.path.getsize(it.__file__) == 0
+    return it
+"""
+LATE = {
+    "text": "import inspect\nassert 'its text' in inspect.getsource(it)",
+    "file": "assert 'its text' in open(it.__file__).read()",
+    "module without bytecode": "import fourth.odd\nassert fourth.odd.value == 6",
+    "test": "import fourth.tests\nassert fourth.tests.value == 7",
+    "process": "import subprocess\nsubprocess.run(['true'], check=True)",
+}
+
+
+@pytest.mark.parametrize("what", LATE)
+def test_who_wants_what_is_late_waits(tmp_path: Path, what: str) -> None:
+    """The text of modules, and tests: they run without, and whoever looks finds it."""
+    said = run(
+        tmp_path,
+        f"{TEXT}\nit = begin()\nlater()\n{LATE[what]}\n"
+        "assert os.path.getsize(it.__file__) == len(source)\nprint('done')",
+    )
+
+    assert said == "done\n"
+
+
+def test_what_looks_at_no_library_is_started_at_once(tmp_path: Path) -> None:
+    """As libraries do when they are imported."""
+    said = run(
+        tmp_path,
+        "import subprocess\nbegin()\nprint(subprocess.check_output(['uname']) != b'')\n"
+        "print(is_there())",
+    )
+
+    assert said == "True\nFalse\n"
+
+
+def test_what_is_waited_for_comes_first() -> None:
+    """Before what was to come earlier; the last wish counts most."""
+    waiting = [
+        fetching._Load(Layer(name, "1", ()), Piece(name, 1), "") for name in ("a", "b", "c", "b")
+    ]
+    order = fetching.Order()
+    order.prefer(["c"])
+    order.prefer(["b"])
+
+    assert [order.take(waiting).layer.name for _ in range(4)] == ["b", "b", "c", "a"]
+
+
+def test_the_unpacking_ends_with_the_job(tmp_path: Path) -> None:
+    """It does not go on for nobody."""
+    said = run(
+        tmp_path,
+        "held_by = os.path.join(folder, '.arriving', 'second')\nbegin()\nprint(held_by)",
+    )
+
+    with Path(said.strip()).open("rb") as mark:
+        fcntl.flock(mark, fcntl.LOCK_SH)
+        assert mark.read() == b""
 
 
 def test_all_of_it_comes(tmp_path: Path) -> None:
@@ -166,3 +259,42 @@ def test_a_killed_process_is_noticed(tmp_path: Path) -> None:
     )
 
     assert said == "ProcessDiedError\n"
+
+
+class Told(fetching.Heed):
+    """Lets pieces come once nothing is known to be missing."""
+
+    def __init__(self) -> None:
+        self.known = threading.Event()
+
+    def there(self) -> None:
+        """Let them come."""
+        self.known.set()
+
+
+@pytest.mark.parametrize(("allowed", "asked"), [(True, 0), (False, 2)])
+def test_that_nothing_is_missing_is_one_question(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, allowed: bool, asked: int
+) -> None:
+    """And one for each piece where the names may not be listed."""
+    store = open_store({ENV_STORE: f"file://{tmp_path}/store"})
+    pieces = []
+    for name in ("a", "b"):
+        piece, data = layers.pack([layers.Chunk(name, 0o644, 0, memoryview(b"x"))])
+        store.put(layers.key(piece.digest), [data])
+        pieces.append(piece)
+    heed, sizes = Told(), []
+    get, size, listing = store.get, store.size, store.list
+
+    def listed(prefix: str) -> Any:
+        if not allowed:
+            raise PermissionError(prefix)
+        return listing(prefix)
+
+    monkeypatch.setattr(store, "get", lambda key: heed.known.wait(30) and get(key))
+    monkeypatch.setattr(store, "size", lambda key: sizes.append(key) or size(key))
+    monkeypatch.setattr(store, "list", listed)
+    fetching.fetch(store, [(Layer("it", "1", tuple(pieces)), str(tmp_path / "site"))], heed)
+
+    assert len(sizes) == asked
+    assert sorted(path.name for path in (tmp_path / "site").iterdir()) == ["a", "b"]

@@ -1,38 +1,32 @@
 """Libraries that are unpacked while the code already runs: who wants one waits for it.
 
-A process of its own loads, checks and unpacks them. The code begins as soon as it is known that
-nothing is missing: until then the job can start again, with what is sent anew. The import of a
-library waits until that library and all that it requires are there; so does whoever asks for its
-version. Who lists the folder, or starts a process that may look into it, waits for all of them.
+The code begins as soon as it is known that nothing is missing: until then the job can start again,
+with what is sent anew. The import of a library waits until that library is there, and the shared
+libraries that it may load; so does whoever asks for its version. What is waited for comes before
+the rest. Who lists the folder waits for all libraries, and who starts a process that may look into
+it for everything.
 
-Each library has a mark, a file that the unpacking process holds locked until it has written there
-that the library is whole. Should that process die, the system takes the locks away, and whoever
-waits learns of it.
+Last come tests, what is for compilers, and the text of modules whose bytecode is there: until then
+an empty file is in the place of each. Who opens one of these waits for them.
 """
 
 from __future__ import annotations
 
-import fcntl
 import importlib
-import json
 import os
 import sys
 from collections import Counter
 from contextlib import suppress
-from threading import Lock
 from typing import Any, Callable, Dict, Iterable, List, Sequence, Set, Tuple
 
-from nbbatch import errors
-from nbbatch.wire.layers import Layer
-from nbbatch.worker.run import fetching
+from nbbatch.wire.layers import Layer, late
+from nbbatch.worker.run.bringing import LATE, THERE, Marks, bring
 from nbbatch.worker.run.fingerprint import normalized
-from nbbatch.worker.stores import open_store
 
-#: The folder of the marks; two of them are of no library.
-_MARKS, _THERE, _TROUBLE = ".arriving", ".there", ".trouble"
-_WHOLE = b"whole"
 #: What starts a process. https://docs.python.org/3/library/audit_events.html
 _STARTS = frozenset({"os.exec", "os.posix_spawn", "os.spawn", "os.system", "subprocess.Popen"})
+#: Libraries ask these for what the system has, as they are imported; they look at nothing else.
+_BLIND = frozenset({"fc-list", "ldconfig", "lscpu", "nvidia-smi", "uname"})
 _LISTS = frozenset({"os.listdir", "os.scandir"})
 #: These list the folder for one name only, and have been told to wait for that.
 _FINDERS = ("importlib", "_frozen_importlib", "nbbatch.worker.run.")
@@ -60,21 +54,17 @@ class Arrivals:
             self._requires.setdefault(layer.name, set()).update(layer.requires)
             for module in layer.modules:
                 self._bringing.setdefault(module, set()).add(layer.name)
-        self._pending = set(self._requires)
+        self._linked = {layer.name for layer in wanted if layer.linked}
+        #: Those whose modules come without their text.
+        self._bare = {a.name for a in wanted if any(p.late and p.source for p in a.pieces)}
+        self._pending = {*self._requires, LATE}
+        self._marks = Marks(folder)
         self._wanted = self._ordered(wanted)
 
     def start(self) -> None:
         """Begin to fetch; from now on whoever wants a library waits for it."""
-        os.mkdir(os.path.join(self._folder, _MARKS))
-        held = {
-            name: os.open(self._mark(name), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            for name in [*self._pending, _THERE]
-        }
-        for mark in held.values():
-            fcntl.flock(mark, fcntl.LOCK_EX)
-        _in_background(lambda: _Fetcher(self._wanted, self._folder, held).run())
-        for mark in held.values():
-            os.close(mark)
+        self._marks.hold([*self._pending, THERE])
+        self._told = bring(self._wanted, self._folder, self._marks)
         sys.meta_path.insert(0, self)
         sys.addaudithook(self._heed)
         _wait_in_forks(self.all)
@@ -87,30 +77,50 @@ class Arrivals:
         NbbatchError
             Something is, or is not what was sealed.
         """
-        self._wait(_THERE)
+        self._marks.wait(THERE)
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> None:
-        """Let the import of a library wait for it, and for what that requires."""
-        if path is None and self._pending:
-            self._need(self._closure(self._bringing.get(name, ())))
+        """Let the import of a library wait for it, and for what that may load."""
+        if not self._pending:
+            return
+        if path is None:
+            found = self._bringing.get(name, set())
+            self._need(found | (self._closure(found) & self._linked))
+        elif any(self._is_late(f"{place}/{name.rpartition('.')[2]}/") for place in path):
+            self._need({LATE})
 
     def find_distributions(self, context: Any) -> List[Any]:
         """Let who asks for a distribution, or for all of them, wait; see `importlib.metadata`."""
         if self._pending:
             name = getattr(context, "name", None)
-            self._need({normalized(name)} if name else self._pending)
+            self._need({normalized(name)} if name else self._requires)
         return []
 
     def all(self) -> None:
-        """Wait for all of them."""
+        """Wait for everything."""
         if self._pending:
             self._need(self._pending)
 
     def _heed(self, event: str, arguments: Tuple[Any, ...]) -> None:
         if not self._pending:
             return
-        if event in _STARTS or (event in _LISTS and self._listed(arguments)):
+        if event == "open":
+            if LATE in self._pending and self._is_late(arguments[0]):
+                self._need({LATE})
+        elif event in _LISTS:
+            if self._listed(arguments):
+                self._need(self._requires)
+        elif event in _STARTS and not _blind(event, arguments):
             self.all()
+
+    def _is_late(self, path: Any) -> bool:
+        """Tell whether a file may not have come with its library."""
+        if not isinstance(path, str) or not path.startswith(self._folder + os.sep):
+            return False
+        name = path[len(self._folder) + 1 :]
+        if name.endswith(".py") and self._bringing.get(_top(name), set()) & self._bare:
+            return True
+        return late(name)
 
     def _listed(self, arguments: Tuple[Any, ...]) -> bool:
         """Tell whether somebody lists the folder who has not waited yet."""
@@ -118,36 +128,20 @@ class Arrivals:
         return arguments[:1] == (self._folder,) and not asks.startswith(_FINDERS)
 
     def _need(self, names: Iterable[str]) -> None:
-        missing = self._pending.intersection(names)
+        missing = sorted(self._pending.intersection(names))
+        if not missing:
+            return
+        # First what is waited for, then what its import will want.
+        wish = dict.fromkeys([*missing, *sorted(self._closure(missing))])
+        # Whoever unpacks may be done, or killed: the marks tell.
+        with suppress(BrokenPipeError):
+            os.write(self._told, (" ".join(wish) + "\n").encode())
         for name in missing:
-            self._wait(name)
-        if missing:
-            self._pending -= missing
-            # Finders go by the folder's time of change, whose steps are too large.
-            importlib.invalidate_caches()
-            self._see()
-
-    def _wait(self, name: str) -> None:
-        with open(self._mark(name), "rb") as mark:
-            fcntl.flock(mark, fcntl.LOCK_SH)
-            if mark.read() != _WHOLE:
-                raise self._trouble()
-
-    def _trouble(self) -> errors.NbbatchError:
-        try:
-            with open(self._mark(_TROUBLE), encoding="utf-8") as file:
-                kind, *parts = json.load(file)
-        except (OSError, ValueError):
-            return errors.ProcessDiedError(
-                "the job's libraries did not arrive",
-                "the process that unpacked them was killed",
-                "mostly the memory was too small for it: --memory",
-            )
-        found: errors.NbbatchError = getattr(errors, kind)(*parts)
-        return found
-
-    def _mark(self, name: str) -> str:
-        return os.path.join(self._folder, _MARKS, name)
+            self._marks.wait(name)
+        self._pending.difference_update(missing)
+        # Finders go by the folder's time of change, whose steps are too large.
+        importlib.invalidate_caches()
+        self._see()
 
     def _closure(self, names: Iterable[str]) -> Set[str]:
         """Return distributions and all that they require, of those that travel."""
@@ -185,68 +179,21 @@ class Arrivals:
         return sorted(wanted, key=lambda layer: places[layer.name])
 
 
-def _in_background(work: Callable[[], None]) -> None:
-    """Do something in a process that is nobody's child: the code may wait for its own."""
-    first = os.fork()
-    if first:
-        os.waitpid(first, 0)
-        return
-    try:
-        if not os.fork():
-            work()
-    # It has said what there was to say.
-    except BaseException:
-        pass
-    finally:
-        os._exit(0)
+def _top(name: str) -> str:
+    """Return the module, top level, that a file belongs to."""
+    return name.partition("/")[0].partition(".")[0]
 
 
-class _Fetcher(fetching.Heed):
-    """Fetches libraries and writes it on their marks."""
-
-    def __init__(self, wanted: Sequence[Layer], folder: str, marks: Dict[str, int]) -> None:
-        self._wanted = wanted
-        self._folder = folder
-        self._marks = marks
-        self._lock = Lock()
-        self._left = Counter(layer.name for layer in wanted)
-
-    def run(self) -> None:
-        try:
-            # A store of its own: a connection must not be shared with a fork.
-            # Its threads mostly call what needs no interpreter: none is to wait for another long.
-            sys.setswitchinterval(1e-4)
-            store = open_store(os.environ)
-            fetching.fetch(store, [(each, self._folder) for each in self._wanted], self, late=False)
-        except BaseException as error:
-            self._tell(errors.as_error(error, "the job's libraries can't be had", _HINT))
-            raise
-        # What may come late gives way to everything.
-        os.nice(19)
-        for piece in fetching.late(self._wanted):
-            fetching.unpack(fetching.load(store, piece), self._folder)
-
-    def there(self) -> None:
-        self._whole(_THERE)
-
-    def unpacked(self, layer: Layer) -> None:
-        with self._lock:
-            self._left[layer.name] -= 1
-            whole = not self._left[layer.name]
-        if whole:
-            self._whole(layer.name)
-
-    def _whole(self, name: str) -> None:
-        os.write(self._marks[name], _WHOLE)
-        os.close(self._marks[name])
-
-    def _tell(self, error: errors.NbbatchError) -> None:
-        place = os.path.join(self._folder, _MARKS, _TROUBLE)
-        with suppress(OSError), open(place, "w", encoding="utf-8") as file:
-            json.dump([type(error).__name__, error.what, error.cause, error.hint], file)
+def _blind(event: str, arguments: Tuple[Any, ...]) -> bool:
+    """Tell whether what is started is known to look into no library."""
+    if event != "subprocess.Popen":
+        return False
+    program, command = arguments[:2]
+    return _name(program or (command if isinstance(command, str) else command[0])) in _BLIND
 
 
-_HINT = "give the job more disk (--ephemeral-storage), or an image that has them"
+def _name(program: Any) -> str:
+    return os.path.basename(os.fsdecode(program))
 
 
 def _wait_in_forks(wait: Callable[[], None]) -> None:
@@ -256,7 +203,8 @@ def _wait_in_forks(wait: Callable[[], None]) -> None:
     start = _posixsubprocess.fork_exec
 
     def fork_exec(*arguments: Any) -> Any:
-        wait()
+        if _name(arguments[1][0]) not in _BLIND:
+            wait()
         return start(*arguments)
 
     _posixsubprocess.fork_exec = fork_exec
