@@ -156,7 +156,7 @@ class Supply:
         new = [each for each in notes if each not in self._warned]
         if new:
             self._warned.update(new)
-            warnings.warn("; ".join(new), RuntimeWarning, stacklevel=2)
+            warnings.warn_explicit("; ".join(new), RuntimeWarning, "nbbatch", 1)
 
     def _compared(self, plan: Plan) -> Mapping[str, Any]:
         """Say beforehand what would not work with the image alone, where it is known."""
@@ -173,7 +173,7 @@ class Supply:
                 "--env auto, which sends what is missing or differs, or another --image",
             )
         if differing:
-            warnings.warn(f"{plan.target.name}: {differing}", RuntimeWarning, stacklevel=2)
+            warnings.warn_explicit(f"{plan.target.name}: {differing}", RuntimeWarning, "nbbatch", 1)
         return {}
 
     def observe(self, job: Job[Any], captured: Captured, options: Options) -> None:

@@ -38,11 +38,14 @@ class Need:
         Who needs it.
     pickled
         Whether values that travel are of its types.
+    direct
+        Whether code or values need it themselves, and not another distribution.
     """
 
     distribution: Distribution
     reason: str
     pickled: bool = False
+    direct: bool = False
 
     @property
     def name(self) -> str:
@@ -104,17 +107,18 @@ class _Search:
             for found in self._there.bringing(module, part=part):
                 if _travels(found):
                     pickled = module.partition(".")[0] in types
-                    self._take(found, frozenset(), wants[module], pickled=pickled)
+                    self._begin(found, wants[module], pickled=pickled)
         while self._waiting:
             self._follow(*self._waiting.popleft())
         return Needs(dict(sorted(self._here.items())), self._missing)
 
-    def _take(
-        self, found: Distribution, extras: frozenset[str], reason: str, *, pickled: bool = False
-    ) -> None:
-        need = self._here.setdefault(found.name, Need(found, reason))
-        if pickled and not need.pickled:
-            self._here[found.name] = replace(need, pickled=True)
+    def _begin(self, found: Distribution, reason: str, *, pickled: bool) -> None:
+        need = self._here.get(found.name, Need(found, reason, direct=True))
+        self._here[found.name] = replace(need, pickled=need.pickled or pickled)
+        self._waiting.append((found, frozenset()))
+
+    def _take(self, found: Distribution, extras: frozenset[str], reason: str) -> None:
+        self._here.setdefault(found.name, Need(found, reason))
         self._waiting.append((found, extras))
 
     def _follow(self, found: Distribution, extras: frozenset[str]) -> None:

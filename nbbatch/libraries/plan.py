@@ -67,9 +67,14 @@ class Item:
         return self.need is not None and self.need.pickled
 
     @property
-    def major(self) -> bool:
-        """Whether the image has it in another major version."""
-        return bool(self.has) and _major(self.has) != _major(self.version)
+    def unfit(self) -> bool:
+        """Whether a job that is sent nothing would fail for what the image has, or has not.
+
+        What another distribution needs is left to the image: its own may need something else.
+        """
+        if not self.has:
+            return self.need is not None and self.need.direct
+        return self.pickled and _major(self.has) != _major(self.version)
 
 
 @dataclass(frozen=True)
@@ -100,14 +105,13 @@ def misfits(plan: Plan) -> tuple[list[str], list[str]]:
     """Say what would not work, and what differs, where nothing is sent."""
     refused, differing = [], []
     for item in plan.items:
-        name = f"{item.name} {item.version}".strip()
-        if not item.has:
-            refused.append(f"{name} is not there: {item.reason}")
-        elif item.pickled and item.major:
-            refused.append(f"{item.name} is {item.has} there and {item.version} here, and values")
-            refused[-1] += " made by it travel"
-        elif item.has != item.version:
-            differing.append(f"{item.name} is {item.has} there and {item.version} here")
+        there = f"{item.name} is {item.has} there and {item.version} here"
+        if item.unfit and item.has:
+            refused.append(f"{there}, and values made by it travel")
+        elif item.unfit:
+            refused.append(f"{item.name} {item.version} is not there: {item.reason}")
+        elif item.has not in ("", item.version):
+            differing.append(there)
     return refused, differing
 
 

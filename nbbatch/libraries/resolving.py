@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,6 +23,8 @@ __all__ = ["download"]
 #: What `uv` calls them: the oldest glibc that wheels for them may ask for.
 _GLIBC: Final = ((2, 28), (2, 31), (2, 34), (2, 35), (2, 36), (2, 39))
 _TAIL: Final = 12
+#: How it says that no index has something.
+_UNKNOWN: Final = re.compile(r"([\w.-]+) was not found in the (?:package registry|provided)")
 
 
 def download(
@@ -77,6 +80,20 @@ def resolve(
     LibraryError
         They contradict each other, or can't be had.
     """
+    while True:
+        try:
+            return _resolved(asked, preferred, target, folder, pulse)
+        except LibraryError as error:
+            # What no index has goes along as it is installed here.
+            unknown = preferred.keys() & set(map(normalized, _UNKNOWN.findall(error.cause)))
+            preferred = {name: v for name, v in preferred.items() if name not in unknown}
+            if not unknown:
+                raise
+
+
+def _resolved(
+    asked: Asked, preferred: Mapping[str, str], target: Target, folder: Path, pulse: Pulse
+) -> dict[str, str]:
     source, pins, limits = (folder / f"{name}.txt" for name in ("asked", "pins", "limits"))
     source.write_text("\n".join([*asked.indexes, *asked.requirements, *preferred]), "utf-8")
     limits.write_text("\n".join(asked.limits), "utf-8")
@@ -84,15 +101,8 @@ def resolve(
     pins.write_text("\n".join(f"{name}=={v}" for name, v in preferred.items()), "utf-8")
     command = [
         *(uv(), "pip", "compile", str(source), "--output-file", str(pins), "--quiet"),
-        *(
-            "--constraints",
-            str(limits),
-            "--no-header",
-            "--no-annotate",
-            "--no-progress",
-            "--only-binary",
-            ":all:",
-        ),
+        *("--constraints", str(limits), "--no-header", "--no-annotate", "--no-progress"),
+        *("--only-binary", ":all:"),
         *("--python-version", target.minor, "--python-platform", platform(target)),
     ]
     run_uv(command, target, pulse)

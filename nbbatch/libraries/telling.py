@@ -38,18 +38,24 @@ def described(plan: Plan, mode: str, kept: Container[str] = ()) -> str:
 
 
 def _row(item: Item, plan: Plan, mode: str, kept: Container[str]) -> tuple[str, str, str, str]:
-    reason = item.reason
+    fate, reason = _fate(item, plan, mode, kept), item.reason
     if item.has and item.has != item.version:
         reason += f"; there it is {item.has}"
-    return item.name, item.version or "any", _fate(item, plan, mode, kept), reason
+        reason += ", and values made by it travel" if fate == "refused" else ""
+    elif fate == "refused" and mode == "image":
+        reason += "; it is not there"
+    return item.name, item.version or "any", fate, reason
 
 
 def _fate(item: Item, plan: Plan, mode: str, kept: Container[str]) -> str:
     if item.way is Way.THERE:
         return "there"
     if mode != "auto":
-        known = plan.target.known
-        return ("differs" if item.has else "missing") if known else "not sent"
+        if not plan.target.known:
+            return "not sent"
+        if mode == "image" and item.unfit:
+            return "refused"
+        return "differs" if item.has else "missing"
     if not obtainable(item, plan.target):
         return "refused"
     if item.name in kept:

@@ -192,3 +192,26 @@ def test_what_is_there_is_not_sent(site: Path) -> None:
         ["differs is 1.9 there and 2.0 here, and values made by it travel"],
         [],
     )
+    assert described(plan, "image").splitlines()[1] == (
+        "differs  2.0  refused  b; there it is 1.9, and values made by it travel"
+    )
+
+
+def test_what_an_image_alone_must_have(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What code imports itself; what that needs in its turn is the image's own affair."""
+    put(site, "lib", "1.2", requires=["dep", "engine; extra == 'fast'"])
+    put(site, "gone")
+    put(site, "dep")
+    put(site, "engine")
+    monkeypatch.setitem(sys.modules, "engine", os)
+    target = replace(IMAGE, packages={"lib": "1.1"})
+    needs = find_needs({"lib": "a", "gone": "b"}, (), Installed([site]), target)
+    plan = make_plan(needs, target)
+
+    assert misfits(plan) == (["gone 1.0 is not there: b"], ["lib is 1.1 there and 1.2 here"])
+    assert described(plan, "image").splitlines()[1:] == [
+        "dep     1.0  missing  lib needs it",
+        "engine  1.0  missing  lib uses it, and the kernel has loaded it",
+        "gone    1.0  refused  b; it is not there",
+        "lib     1.2  differs  a; there it is 1.1",
+    ]

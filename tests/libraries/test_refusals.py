@@ -121,6 +121,53 @@ def test_the_table(
     assert sent() == []
 
 
+LOCKED = '[[{}]]\nname = "tinylib"\nversion = "2.0"\n[[{}]]\nname = "newlib"\nversion = "0.5"\n'
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        ("uv.lock", LOCKED.format("package", "package"), "==2.0"),
+        ("pylock.toml", LOCKED.format("packages", "packages"), "==2.0"),
+        ("requirements.txt", "tinylib==2.0\nnewlib<1\n", "==2.0"),
+        ("pyproject.toml", '[project]\ndependencies = ["tinylib>1", "newlib<1"]\n', ">1"),
+    ],
+)
+def test_the_table_and_a_file_beside_the_notebook(
+    notebook: Notebook,
+    kernel: Kernel,
+    bare: str,
+    wheels: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    text: str,
+    says: str,
+) -> None:
+    """In what the kernel differs from it stands below; what the kernel lacks comes as it says."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).write_text(text)
+    kernel.install("tinylib")
+    wheel(Made("newlib", "0.5", {"newlib.py": ""}), wheels)
+    notebook.run("import tinylib")
+    capsys.readouterr()
+    notebook.run(f"%batch env --executable {bare}")
+    table = capsys.readouterr().out.splitlines()
+    notebook.batch("import tinylib, newlib", f"--executable {bare} --dry-run")
+    planned = capsys.readouterr().out.splitlines()
+    differs = f"tinylib is 1.0 here, and {name} says {says}: the job gets the kernel's"
+
+    assert table[1:] == ["tinylib  1.0  sent  the notebook's tinylib needs it", differs]
+    assert planned[-4:] == [
+        f"newlib   0.5  sent, from the index  {name} asks for it",
+        "tinylib  1.0  sent                  the cell imports it",
+        differs,
+        "nothing was sent",
+    ]
+    assert sent() == []
+
+
 @pytest.mark.parametrize(
     ("origin", "said"),
     [
