@@ -252,6 +252,21 @@ def _ask(captured: Captured, options: Options) -> Ask:
     )
 
 
+def said_in(file: str | None) -> str:
+    """Return what a file of requirements says, with those that it names; empty for none.
+
+    Raises
+    ------
+    LibraryError
+        It is not there, or can't be read.
+    """
+    if not file:
+        return ""
+    from nbbatch.libraries.asked import read_file
+
+    return repr(read_file(Path(file).expanduser(), lenient=True))
+
+
 def _differing(plan: Plan, options: Options) -> list[str]:
     """Say what a file beside the notebook does not allow of what is sent."""
     from nbbatch.libraries.beside import differing

@@ -11,7 +11,6 @@ import hashlib
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any, Final
 
 from nbbatch import __version__
@@ -19,6 +18,7 @@ from nbbatch.backends.base import Target
 from nbbatch.caching.canonical import digest_of
 from nbbatch.options import Options, kept
 from nbbatch.sending import Work
+from nbbatch.supply import said_in
 from nbbatch.wire import spec
 
 __all__ = ["INCIDENTAL", "Tally", "identity"]
@@ -58,7 +58,7 @@ def identity(work: Work, options: Options, target: Target, libraries: Mapping[st
         "python": sys.version_info[:2],
         "place": (target.name, target.python),
         "options": counted,
-        "requirements": _content(options.requirements),
+        "requirements": said_in(options.requirements),
         "libraries": dict(libraries),
         "modules": hashlib.sha256(captured.modules).digest(),
         "code": _code(work.spec),
@@ -94,7 +94,3 @@ def _code(job: spec.JobSpec) -> tuple[Any, ...]:
     """Say what a cell does; where its lines stand, and its comments, do not matter."""
     source = ast.dump(ast.parse(job.source)) if job.source else ""
     return job.kind, source, job.silent, job.needs, job.out
-
-
-def _content(file: str | None) -> bytes:
-    return Path(file).expanduser().read_bytes() if file else b""

@@ -11,6 +11,7 @@ import pytest
 from nbbatch.errors import LibraryError
 from nbbatch.libraries.asked import read_file, requested
 from nbbatch.session import current_session
+from nbbatch.supply import said_in
 from tests.libraries.conftest import Kernel, Notebook
 from tests.libraries.shop import Made, wheel
 
@@ -150,3 +151,17 @@ def test_a_dry_run_says_what_is_asked_for(
     notebook.batch("x = 1", f"--executable {bare} --pypi tinylib --dry-run")
 
     assert "tinylib  1.5  sent, from the index  --pypi asks for it" in capsys.readouterr().out
+
+
+def test_the_cache_knows_all_files(tmp_path: Path) -> None:
+    """A change of a file that is named in another counts; one of a comment does not."""
+    (tmp_path / "all.txt").write_text("-r more.txt\na\n")
+    (tmp_path / "more.txt").write_text("b==1\n")
+    before = said_in("all.txt")
+    (tmp_path / "more.txt").write_text("b==1  # as ever\n")
+    same = said_in("all.txt")
+    (tmp_path / "more.txt").write_text("b==2\n")
+
+    assert said_in(None) == ""
+    assert before == same
+    assert before != said_in("all.txt")
