@@ -75,4 +75,4 @@ def test_some_jobs(account: Account, tmp_path: Path) -> None:
 def test_a_thousand_jobs(account: Account, tmp_path: Path) -> None:
     """As many as it takes for what is rare to happen."""
     account.s3.rates = account.batch.rates = USUAL
-    run(account, tmp_path / "diary", 1000, 8)
+    run(account, tmp_path / "diary", 1000, 24)

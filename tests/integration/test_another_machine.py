@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from IPython.utils.capture import capture_output
 
 import nbbatch
 from nbbatch import batch
@@ -96,6 +97,30 @@ def test_the_same_user(machine: Machine, tmp_path: Path) -> None:
     assert running.result(60) == 16
     # It has been noted: the next time nobody is asked.
     assert {record.id for record in current_session().jobs()} == set(listed)
+
+
+CELL = """%%batch --name drawn
+import matplotlib.pyplot as plt
+squares = [n * n for n in range(5)]
+print("drawn")
+plt.plot(squares);
+"""
+
+
+def test_a_cell_with_a_plot(machine: Machine, tmp_path: Path, shell: Any) -> None:
+    """Attached on another machine its text and plot are painted there, and its names bound."""
+    machine("laptop")
+    with capture_output():
+        shell.run_cell(CELL)
+    take_secret(tmp_path, "desktop", "laptop")
+    shell.reset(new_session=False)
+
+    machine("desktop")
+    with capture_output() as painted:
+        shell.run_line_magic("batch", "attach drawn")
+    assert "drawn" in painted.stdout
+    assert "image/png" in {kind for output in painted.outputs for kind in output.data}
+    assert shell.user_ns["squares"] == [0, 1, 4, 9, 16]
 
 
 def test_by_the_environment(
