@@ -150,7 +150,7 @@ class Again:
             new = replace(new, batch_job_id=self._started(self._launch(new, options)))
         self._registry.write(new)
         # Whoever cancelled it just then knew nothing of this one.
-        if new.batch_job_id and self._registry.cancelled(record.id):
+        if new.batch_job_id and self._registry.cancelled(new.id):
             self._backend.runner.stop([new.batch_job_id], "nbbatch: cancelled")
         return new
 
