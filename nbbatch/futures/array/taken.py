@@ -97,7 +97,8 @@ class Taken:
         }
 
     def _outcome(self, child: int) -> Strand:
-        strand = self._tracker.strand(child)
+        # Read already, to learn what it used: no further call.
+        strand = self._tracker.asked.pop(child, None) or self._tracker.strand(child)
         strand.read_outcome()
         self._tracker.used.take(child, strand.outcome)
         return strand

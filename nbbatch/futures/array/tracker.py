@@ -39,6 +39,8 @@ class ArrayTracker(Tracker):
         The children.
     told
         What the backend says of those that failed without a word.
+    asked
+        Children whose outcomes were read at the end; whoever takes their results takes them out.
     looked
         Whether the children have been looked at, once or more.
     """
@@ -63,6 +65,7 @@ class ArrayTracker(Tracker):
         self._spent = Spent()
         self.used = Used(self.roster.first)
         self._asked_use = False
+        self.asked: dict[int, Strand] = {}
         self.looked = threading.Event()
         self._asked = 0
         self._began: float | None = None
@@ -214,6 +217,7 @@ class ArrayTracker(Tracker):
         self.roster.restart(before)
         self.told, self._refusal = {}, None
         self.used.restart()
+        self.asked, self._asked_use = {}, False
         self._pace.hurry()
         self._began = self._ended = None
         self.publish(replace(self.facts, children=self.roster.children(), started_at=None))
@@ -283,6 +287,7 @@ class ArrayTracker(Tracker):
                         strand = self.strand(child)
                         strand.read_outcome()
                         self.used.take(child, strand.outcome)
+                        self.asked[child] = strand
             self._tell_children()
         return True
 
