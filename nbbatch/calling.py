@@ -107,7 +107,7 @@ def spread(
 
 def _spread(session: Session, work: Work, options: Options) -> ArrayJob[Any]:
     """Start an array, with its card below the cell where there is one."""
-    if not _watched():
+    if not watched():
         return session.spread(work, options)
     follower = Follower()
     with starting(follower, work.spec.name) as steps:
@@ -118,8 +118,8 @@ def _spread(session: Session, work: Work, options: Options) -> ArrayJob[Any]:
     return job
 
 
-def _watched() -> bool:
-    """Tell whether there is a cell that runs, below which an array's card can be."""
+def watched() -> bool:
+    """Tell whether there is a cell that runs, below which a card can be that nobody waits for."""
     here = threading.current_thread() is threading.main_thread()
     return here and fitting_emitter().takes_text
 

@@ -78,6 +78,7 @@ BELOW = {
         "options",
         "origin",
         "session",
+        "widgets",
         "wire",
     },
     "joblib": {"executor", "worker"},

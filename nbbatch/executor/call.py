@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from typing import Any, Generic, TypeVar
 
 from nbbatch.executor.sharing import Shared
+from nbbatch.executor.waiting import patiently
 from nbbatch.futures.job import Job
 from nbbatch.futures.returning.unread import Unread
 from nbbatch.wire.graph import Graph
@@ -57,6 +58,11 @@ class Call(Future, Generic[R]):  # type: ignore[type-arg]
         self._take(timeout)
         return super().exception(0)
 
+    @property
+    def raised(self) -> bool:
+        """Whether it is done and has no value; nothing is unpickled for that."""
+        return self._exception is not None
+
     def cancel(self) -> bool:
         """Cancel it, where no worker has been given it; see `concurrent.futures.Future.cancel`."""
         cancelled = super().cancel()
@@ -84,8 +90,15 @@ class Call(Future, Generic[R]):  # type: ignore[type-arg]
         if graph is not None and self._shared is not None:
             self._shared.release(graph)
 
+    def _is_done(self, timeout: float | None) -> bool:
+        with self._condition:
+            return self._condition.wait_for(self.done, timeout)
+
     def _take(self, timeout: float | None) -> None:
-        super().exception(timeout)
+        if not self.done():
+            patiently(self._is_done, timeout)
+        # It says why it is not, where it is not.
+        super().exception(0)
         with self._taking:
             if self._source is None:
                 return

@@ -11,11 +11,13 @@ from concurrent.futures import Executor
 from dataclasses import fields
 from typing import Any, TypeVar
 
+from nbbatch.calling import watched
 from nbbatch.capture.values import graph_of_call
 from nbbatch.config import Settings
 from nbbatch.errors import NbbatchError, OptionError
 from nbbatch.executor.call import Call
 from nbbatch.executor.pool import Pool
+from nbbatch.executor.showing import Shown, Tally
 from nbbatch.executor.starting import Workers
 from nbbatch.futures import Job
 from nbbatch.session import session_with
@@ -96,12 +98,16 @@ class BatchExecutor(Executor):
         self._max_workers = max_workers or _usual(session.backend.name, options.cpu)
         workers = Workers(session, options, (initializer, initargs), float(idle_timeout))
         self._shared = workers.shared
-        self._pool = Pool(workers, self._max_workers, max_tasks_per_child)
+        self._tally = Tally()
+        self._shown = shown = Shown(workers.about, self._tally)
+        workers.hear = shown.write
+        self._pool = pool = Pool(workers, self._max_workers, max_tasks_per_child, shown.look)
+        shown.stop = pool.stop
         # Whoever forgets it gets the results of the calls that were submitted, all the same.
         weakref.finalize(self, self._pool.close).atexit = False
 
     def __repr__(self) -> str:
-        return f"<BatchExecutor: {len(self.jobs)} of {self._max_workers} workers>"
+        return f"<BatchExecutor: {len(self.jobs)} of {self._max_workers} workers, {self._tally}>"
 
     @property
     def jobs(self) -> list[Job[Any]]:
@@ -134,6 +140,10 @@ class BatchExecutor(Executor):
             call.fail(error)
             return call
         self._pool.add(call)
+        self._tally.add(call)
+        if not self._shown.open and watched():
+            self._shown.begin()
+            self._pool.tell(lambda: None)
         return call
 
     def map(
@@ -179,8 +189,7 @@ class BatchExecutor(Executor):
 
         What they were working off raises `JobCancelledError`.
         """
-        self.shutdown(wait=False, cancel_futures=True)
-        self._pool.terminate()
+        self._shown.cancel()
 
 
 def _flat(chunks: Iterator[list[R]]) -> Iterator[R]:

@@ -25,6 +25,9 @@ Tell = Callable[[Callable[[], None]], None]
 #: Takes what a worker says of its calls.
 Took = Callable[["Member", Sequence[Frame]], None]
 
+#: Takes all frames of a worker.
+Hear = Callable[[list[Frame]], None]
+
 
 @dataclass
 class _Bundle:
@@ -51,6 +54,8 @@ class Member:
     ----------
     tell, took
         The watcher's thread has `took` called on the pool's own.
+    hear
+        Takes all that it says, on the watcher's thread.
 
     Attributes
     ----------
@@ -65,10 +70,11 @@ class Member:
     job: Job[Any]
     post: Post
 
-    def __init__(self, tell: Tell, took: Took, label: Label) -> None:
+    def __init__(self, tell: Tell, took: Took, label: Label, hear: Hear | None = None) -> None:
         self._tell = tell
         self._took = took
         self._label = label
+        self._hear = hear
         self._told: set[str] = set()
         self._bundles: dict[int, _Bundle] = {}
         self._number = 0
@@ -92,6 +98,11 @@ class Member:
         return self._since is not None and time.monotonic() - self._since < seconds
 
     @property
+    def calls(self) -> int:
+        """How many calls it was given that have not come back."""
+        return sum(len(bundle.calls) - bundle.done for bundle in self._bundles.values())
+
+    @property
     def running(self) -> bool:
         """Whether its job runs."""
         return self._state is State.RUNNING
@@ -109,6 +120,8 @@ class Member:
 
     def on_frames(self, frames: list[Frame]) -> None:
         """Take the next frames, on the watcher's thread."""
+        if self._hear is not None:
+            self._hear(frames)
         mine = [frame for frame in frames if frame["kind"] in _SAID]
         if mine:
             self._tell(functools.partial(self._took, self, mine))

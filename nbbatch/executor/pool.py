@@ -20,38 +20,23 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from nbbatch.errors import BrokenExecutorError, ImageError, NbbatchError
 from nbbatch.executor.broken import Broken, never_made, stopped, unready, vanished
 from nbbatch.executor.call import Call
 from nbbatch.executor.choosing import robbed, taker
 from nbbatch.executor.exiting import EXIT, exiting, finish, forget
-from nbbatch.executor.member import Member, Tell, Took
+from nbbatch.executor.member import Member
 from nbbatch.executor.pace import Pace
+from nbbatch.executor.ports import Changed, Starter, unseen
+from nbbatch.executor.waiting import patiently
 from nbbatch.facts import State
-from nbbatch.wire.graph import Graph
 
 #: Seconds to wait for workers that were told to end.
 _GRACE = 10.0
 
 _log = logging.getLogger(__name__)
-
-
-class Starter(Protocol):
-    """Starts workers."""
-
-    #: The backend's name.
-    backend: str
-
-    def covers(self, graph: Graph) -> bool:
-        """Tell whether the workers that are started now have all that a call needs."""
-
-    def extend(self, graphs: Sequence[Graph]) -> None:
-        """Have those that are started from now on cover these calls too."""
-
-    def start(self, tell: Tell, took: Took) -> Member:
-        """Start a worker."""
 
 
 class Pool:
@@ -63,12 +48,17 @@ class Pool:
         How many workers there are at most at a time.
     each
         How many calls a worker gets at most; None where nothing limits that.
+    changed
+        Takes the workers after each change, on the pool's thread; nothing of it may wait.
     """
 
-    def __init__(self, starter: Starter, most: int, each: int | None) -> None:
+    def __init__(
+        self, starter: Starter, most: int, each: int | None, changed: Changed = unseen
+    ) -> None:
         self._starter = starter
         self._most = most
         self._each = each
+        self._changed = changed
         self.pace = Pace(starter.backend)
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         # Reentrant: the collector may close the pool of an executor that nobody holds, anywhere.
@@ -140,14 +130,16 @@ class Pool:
             call.set_running_or_notify_cancel()
         self.tell(_nothing)
 
-    def terminate(self) -> None:
-        """Stop the workers, whatever they do; to be closed before."""
+    def stop(self) -> None:
+        """Take no more calls, drop those that wait, and stop the workers, whatever they do."""
+        self.close(cancel=True)
         self.tell(self._stop)
 
     def join(self) -> None:
         """Wait until the last call is done and the workers have ended."""
-        if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join()
+        thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            patiently(functools.partial(_joined, thread))
 
     def tell(self, news: Callable[[], None]) -> None:
         """Have something done on the pool's own thread."""
@@ -160,7 +152,9 @@ class Pool:
                 while not self._inbox.empty():
                     self._inbox.get()()
                 self._assign()
+                self._changed(self._members)
             self._leave()
+            self._changed([])
         # A fault of ours, or an interpreter that is ending: nobody must wait for ever.
         except BaseException as error:
             _log.exception("an executor has come to an end")
@@ -332,7 +326,13 @@ class Pool:
                     member.job.cancel()
         for member in self._members:
             member.job.wait(_GRACE)
+        self._members = []
         forget(self)
+
+
+def _joined(thread: threading.Thread, timeout: float | None) -> bool:
+    thread.join(timeout)
+    return not thread.is_alive()
 
 
 def _nothing() -> None:

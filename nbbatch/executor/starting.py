@@ -12,9 +12,10 @@ from nbbatch.calling import cell_label
 from nbbatch.capture.items import Needs
 from nbbatch.capture.modules import BROUGHT
 from nbbatch.capture.values import Captured, Scene, graph_of_call
-from nbbatch.executor.member import Member, Tell, Took
+from nbbatch.executor.member import Hear, Member, Tell, Took
 from nbbatch.executor.posting import Post
 from nbbatch.executor.sharing import Shared
+from nbbatch.facts import JobFacts
 from nbbatch.options import Options
 from nbbatch.origin import notebook
 from nbbatch.session import Session, Work
@@ -54,6 +55,8 @@ class Workers:
         self._session = session
         self._options = options
         self.backend = session.backend.name
+        #: What they have in common.
+        self.about = JobFacts("", options.name or _NAME, self.backend, asked=options.asked())
         self._scene = Scene(Path.cwd(), label=cell_label)
         initializer, args = ready
         own = graph_of_call(initializer, args, {"idle": idle})  # type: ignore[arg-type]
@@ -63,6 +66,8 @@ class Workers:
         self._work: Work | None = None
         self._known: set[str] = set()
         self.shared = Shared()
+        #: Takes what the workers say, once somebody looks.
+        self.hear: Hear | None = None
 
     def covers(self, graph: Graph) -> bool:
         """Tell whether the workers that are started now have all that a call needs."""
@@ -78,7 +83,7 @@ class Workers:
 
     def start(self, tell: Tell, took: Took) -> Member:
         """Start a worker."""
-        member = Member(tell, took, cell_label)
+        member = Member(tell, took, cell_label, self.hear)
         if self._work is None:
             needs = Needs()
             for graph in self._others:

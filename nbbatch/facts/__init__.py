@@ -206,6 +206,8 @@ class JobFacts:
         Those of a multi-node job, in order; none where there is but one.
     children
         Those of an array; None of any other job.
+    workers
+        Those of an executor: the facts are of all of them together then.
     stays
         The states of all attempts, the oldest first; they never overlap.
     endings
@@ -248,6 +250,7 @@ class JobFacts:
     log_url: str = ""
     prices: Mapping[str, Any] = field(default_factory=dict)
     children: Children | None = None
+    workers: tuple[NodeFacts, ...] = ()
     cached: bool = False
 
     @property

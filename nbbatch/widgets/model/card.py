@@ -116,7 +116,7 @@ def card_model(facts: JobFacts, now: float) -> CardModel:
         attempt=f"attempt {facts.attempt} of {facts.attempts}" if facts.attempts > 1 else "",
         asked=asked(facts.asked),
         given=given(facts.asked, facts.given),
-        nodes=nodes_text(facts.nodes) or children_text(facts),
+        nodes=nodes_text(facts.workers or facts.nodes) or children_text(facts),
         parts=grid(facts),
         place=place(facts.given, facts.backend),
         usage=meters(facts),

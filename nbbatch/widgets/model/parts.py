@@ -41,7 +41,7 @@ class Parts:
     Attributes
     ----------
     kind
-        ``node`` or ``child``.
+        ``node``, ``child`` or ``worker``.
     counts
         (word, how many), in the order of the states.
     """
@@ -52,15 +52,16 @@ class Parts:
 
 
 def parts(facts: JobFacts) -> Parts | None:
-    """Return the nodes of a multi-node job; None of a job that has but one."""
-    if len(facts.nodes) < 2:
+    """Return an executor's workers, or the nodes of a job; None of a job that has but one."""
+    nodes = facts.workers or facts.nodes
+    if len(nodes) < 2 and not facts.workers:
         return None
-    talks = len(facts.nodes) <= _MANY
+    talks = len(nodes) <= _MANY
     return arranged(
-        "node",
+        "worker" if facts.workers else "node",
         (
             Part(i, mark, word, tone, _about(node) if talks or tone == "bad" else "")
-            for i, node in enumerate(facts.nodes)
+            for i, node in enumerate(nodes)
             for word, mark, tone in (LIVE[node.state],)
         ),
     )
@@ -72,7 +73,7 @@ def arranged(kind: str, cells: Iterable[Part]) -> Parts:
     Parameters
     ----------
     kind
-        ``node`` or ``child``.
+        ``node``, ``child`` or ``worker``.
     """
     ordered = sorted(cells, key=lambda cell: (cell.tone != "bad", cell.index))
     counts = Counter(cell.word for cell in ordered)

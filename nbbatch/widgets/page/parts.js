@@ -3,7 +3,11 @@
 // One of them takes part in the tab order, the arrow keys move among them; what the one looked
 // at does is told below. `open(cell)`, where given, is what a click or Enter does.
 
-const PART_NAMES = { node: ["Node", "Nodes"], child: ["Child", "Children"] };
+const PART_NAMES = {
+  node: ["Node", "Nodes"],
+  child: ["Child", "Children"],
+  worker: ["Worker", "Workers"],
+};
 
 function partsGrid(open = null) {
   const title = h("span", { className: "nbb-parts-title" });
@@ -72,10 +76,10 @@ function partsGrid(open = null) {
     parts = card.parts ?? null;
     hide(element, !parts?.cells.length);
     if (element.hidden) return;
-    const [, many] = PART_NAMES[parts.kind] ?? PART_NAMES.child;
+    const [one, many] = PART_NAMES[parts.kind] ?? PART_NAMES.child;
     const total = parts.counts.reduce((sum, [, count]) => sum + count, 0);
     const cut = parts.cells.length < total ? `, ${parts.cells.length.toLocaleString("en")} shown` : "";
-    say(title, `${total.toLocaleString("en")} ${many.toLowerCase()}${cut}`);
+    say(title, `${total.toLocaleString("en")} ${(total === 1 ? one : many).toLowerCase()}${cut}`);
     setAttr(box, "aria-label", many);
     drawCounts(counts, parts);
     for (const cell of parts.cells) {
