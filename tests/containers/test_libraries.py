@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from importlib.metadata import version
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +26,15 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from sklearn.linear_model import LinearRegression
 from toolbox.shapes import scaled
-from importlib.metadata import version
+from importlib.metadata import distributions
 
 data = pd.DataFrame({"x": np.arange(5.0), "y": scaled(np.arange(5.0))})
 slope = float(LinearRegression().fit(data[["x"]], data["y"]).coef_[0])
 figure, axes = plt.subplots()
 axes.plot(data["x"], data["y"])
-versions = {name: version(name) for name in names}
+came = {d.name: d.version for d in distributions() if "nbbatch-libraries" in str(d.locate_file(""))}
+assert set(names) <= set(came), sorted(came)
+assert came == {name: kernel[name] for name in came}
 home = np.__file__
 """
 
@@ -62,19 +64,29 @@ def sent() -> dict[str, float]:
     return {key: at for key, _, at in store.list("layers/")}
 
 
-def test_a_cell_with_everything(account: Rig, shell: Any, toolbox: None) -> None:
-    """It runs unchanged on an image with nothing; the second one sends nothing."""
-    shell.run_cell(f"names = {LIBRARIES + ('scipy', 'joblib', 'pillow', 'contourpy')!r}")
+def test_a_cell_with_everything(
+    account: Rig, shell: Any, toolbox: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It runs unchanged on an image with nothing; the second one builds and sends nothing.
+
+    The cell itself compares the versions of all that came with the kernel's.
+    """
+    shell.user_ns["names"] = [*LIBRARIES, "scipy", "joblib", "pillow", "contourpy"]
+    shell.user_ns["kernel"] = {each.name: each.version for each in distributions()}
     shell.run_cell("%%batch --memory 2G" + CELL).raise_error()
-    here = {name: version(name) for name in shell.user_ns["names"]}
-    assert shell.user_ns["versions"] == here
+    came = shell.user_ns["came"]
     assert shell.user_ns["slope"] == pytest.approx(3)
     assert "nbbatch-libraries" in shell.user_ns["home"]
     current_session().supply.settle()
     before = sent()
+
+    def refuse(*_: Any) -> None:
+        raise AssertionError("something is built")
+
+    monkeypatch.setattr("nbbatch.libraries.librarian.send", refuse)
     shell.run_cell("%%batch --memory 2G" + CELL).raise_error()
 
-    assert shell.user_ns["versions"] == here
+    assert shell.user_ns["came"] == came
     assert before
     assert sent() == before
 

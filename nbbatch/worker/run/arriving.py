@@ -134,7 +134,7 @@ class Arrivals:
         # First what is waited for, then what its import will want.
         wish = dict.fromkeys([*missing, *sorted(self._closure(missing))])
         # Whoever unpacks may be done, or killed: the marks tell.
-        with suppress(BrokenPipeError):
+        with suppress(OSError):
             os.write(self._told, (" ".join(wish) + "\n").encode())
         for name in missing:
             self._marks.wait(name)
