@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
 from nbbatch.backends.base import Backend
-from nbbatch.errors import JobCancelledError, NbbatchError
+from nbbatch.errors import JobCancelledError, NbbatchError, as_error
 from nbbatch.facts import State
 from nbbatch.futures.awaiting import awaiting, ended
 from nbbatch.futures.onward import Onward, follow
@@ -247,8 +247,9 @@ class Job(Told, Future, Generic[R]):  # type: ignore[type-arg]
         tracker, new = self._tracker, None
         try:
             new = way()
-        except NbbatchError as error:
-            tracker.failure = error
+        # A fault of ours, too: whoever waits for the job must learn of it.
+        except Exception as error:
+            tracker.failure = as_error(error, f"job {self.id} can't start again")
         if new is None:
             self._take_end()
             return

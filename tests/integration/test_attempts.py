@@ -165,6 +165,22 @@ def test_a_job_that_was_cancelled_just_then(short: Record, local_session: Sessio
     assert Again(session.backend, session._registry, relaunch).start(short, 2) is None
 
 
+def test_a_job_that_can_not_be_started_again(short: Record, local_session: Session) -> None:
+    """Whatever goes wrong over it, whoever waits for the job is told."""
+
+    def relaunch(record: Record, options: Options) -> Launch:
+        raise RuntimeError("out of order")
+
+    session = local_session
+    session._again = Again(session.backend, session._registry, relaunch)
+    session._registry.write(short)
+    error = session.attach(short.id).exception(_PATIENCE)
+
+    assert isinstance(error, errors.NbbatchError)
+    assert "can't start again" in error.what
+    assert "out of order" in error.cause
+
+
 def test_attach_starts_it_again(short: Record, local_session: Session) -> None:
     """A kernel that finds the job later does what the first one could not."""
     again = Again(local_session.backend, local_session._registry, local_session._relaunch)

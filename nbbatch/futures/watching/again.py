@@ -108,8 +108,8 @@ class Again:
         claim = keys.again(record.id, before + 1)
         return self._once(claim, new, options, lambda found: found.before >= before)
 
-    def start_anew(self, record: Record, after: tuple[str, ...]) -> Record:
-        """Start a job anew that has not run; never twice, whoever else watches it.
+    def start_anew(self, record: Record, after: tuple[str, ...]) -> Record | None:
+        """Start a job anew that has not run; never twice, and not once it was cancelled.
 
         Parameters
         ----------
@@ -121,6 +121,8 @@ class Again:
         BackendError
             It was not started.
         """
+        if self._registry.cancelled(record.id):
+            return None
         number = record.anew + 1
         new, claim = replace(record, anew=number, after=after), keys.anew(record.id, number)
         options = restored(record.options)
