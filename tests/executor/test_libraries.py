@@ -80,8 +80,8 @@ def test_scikit_learn() -> None:
     X, y = load_iris(return_X_y=True)
     grid = {"C": [0.1, 1, 10], "gamma": [0.1, 1]}
     # One call at a time, so one worker: each loads scikit-learn, which takes the longest here.
-    with spread():
-        ours = GridSearchCV(SVC(), grid, n_jobs=2, pre_dispatch=1).fit(X, y)
+    with spread(max_workers=2):
+        ours = GridSearchCV(SVC(), grid, n_jobs=-1, pre_dispatch=1).fit(X, y)
     here = GridSearchCV(SVC(), grid).fit(X, y)
 
     assert len(nbbatch.jobs()) == 1
