@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -79,7 +80,7 @@ class Template:
             yield kernel
 
     def _ready(self, stack: contextlib.ExitStack) -> Forked | None:
-        """Start a kernel; return None where somebody else was faster to take its ports."""
+        """Start a kernel; return None where it has no time for its client's first heartbeats."""
         file, pid = self._forked()
         client = BlockingKernelClient(connection_file=file)
         client.load_connection_file()
@@ -98,20 +99,20 @@ class Template:
         assert self._process.stdout is not None
         with self._lock:
             self._count += 1
-            file, _ = write_connection_file(str(self._folder / f"kernel-{self._count}.json"))
+            name = str(self._folder / str(self._count))
+            # Not on ports, which somebody else may be faster to take.
+            file, _ = write_connection_file(f"{name}.json", transport="ipc", ip=name)
             self._process.stdin.write(file + "\n")
             self._process.stdin.flush()
             return file, int(self._process.stdout.readline())
 
 
 @contextlib.contextmanager
-def template(folder: Path, modules: Sequence[str] = ()) -> Iterator[Template]:
+def template(modules: Sequence[str] = ()) -> Iterator[Template]:
     """Open a template.
 
     Parameters
     ----------
-    folder
-        For its files.
     modules
         What its kernels would load anyway.
     """
@@ -121,5 +122,6 @@ def template(folder: Path, modules: Sequence[str] = ()) -> Iterator[Template]:
         stdout=subprocess.PIPE,
         text=True,
     )
-    with process:
-        yield Template(folder, process)
+    # The names of sockets have to be short.
+    with process, tempfile.TemporaryDirectory(prefix="kernels-") as folder:
+        yield Template(Path(folder), process)

@@ -55,7 +55,7 @@ def run(folder: Path, count: int) -> None:
     """Kill so many kernels, and check what became of each job."""
     diary, chance = folder / "diary", random.Random(count)
     several = min(AT_ONCE, count)
-    with template(folder, loaded(folder)) as kernels, ThreadPoolExecutor(several) as pool:
+    with template(loaded(folder)) as kernels, ThreadPoolExecutor(several) as pool:
         longest = 1.2 * max(pool.map(partial(measured, kernels, folder), range(several)))
         cells = [CELL.format(number=n, diary=str(diary)) for n in range(1, count + 1)]
         # Not evenly: what comes around the beginning of the job is the more delicate part.
@@ -66,7 +66,7 @@ def run(folder: Path, count: int) -> None:
 
 def loaded(folder: Path) -> list[str]:
     """Return what a kernel has loaded once it has run a cell."""
-    with template(folder) as kernels, kernels.kernel() as first:
+    with template() as kernels, kernels.kernel() as first:
         first.run(CELL.format(number=0, diary=str(folder / "measured")))
         names = first.run("import sys; ' '.join(sys.modules)")
     return [name for name in names.strip("'").split() if not name.startswith("__m")]

@@ -38,7 +38,7 @@ def three(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Fork
     """Start three kernels of one user, and give this process the same jobs."""
     monkeypatch.setenv("NBBATCH_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("NBBATCH_BACKEND", "local")
-    with template(tmp_path) as kernels, contextlib.ExitStack() as stack:
+    with template() as kernels, contextlib.ExitStack() as stack:
         yield [stack.enter_context(kernels.kernel()) for _ in range(3)]
 
 
