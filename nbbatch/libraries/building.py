@@ -16,16 +16,7 @@ from nbbatch.libraries.compiling import Source
 from nbbatch.libraries.installed import Distribution
 from nbbatch.wire.layers import Chunk, cut, late
 
-__all__ = [
-    "File",
-    "bytecode",
-    "cached_name",
-    "chunks",
-    "linked",
-    "program",
-    "sources",
-    "uncompiled",
-]
+__all__ = ["File", "bytecode", "cached_name", "chunks", "linked", "program", "uncompiled"]
 
 #: Records of an installation that mean nothing elsewhere; the last one may name private places.
 _SKIPPED: Final = frozenset({"INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json"})
@@ -43,8 +34,6 @@ _SHEBANG: Final = b"""#!/bin/sh
 _LIBRARY: Final = re.compile(
     r"(?!.*\.libs/)(?:.*/)?(?:lib[^/]*\.so|[^/]+\.so\.[\d.]+|[^/]+\.dylib)"
 )
-#: Bytes of text from which on it comes apart; some small libraries read their own.
-_MUCH: Final = 1 << 20
 _SCRIPT: Final = "import sys\nfrom {module} import {first}\nsys.exit({call}())\n"
 #: Of a ``.pyc``: the magic number, the flags, what the source was.
 _MAGIC, _FLAGS, _HEAD = 4, 8, 16
@@ -57,42 +46,26 @@ File = tuple[str, int, memoryview]
 
 
 def chunks(found: Distribution, *, compiled: bool) -> Iterator[list[Chunk]]:
-    """Yield the files of a distribution in what fits a piece; of `sources` the names alone.
+    """Yield the files of a distribution in what fits a piece.
 
     Parameters
     ----------
     compiled
         Whether bytecode that this Python has made of them goes along.
     """
-    names = sorted(set(map(posixpath.normpath, found.files)))
-    apart = set(_apart(found))
+    names = sorted(set(found.files))
     scripts = dict(_scripts(found))
     for group in (False, True):
         chosen = [name for name in names if late(name) is group]
-        files = _files(found, chosen, scripts, compiled=compiled)
-        yield from cut((n, m, memoryview(b"") if n in apart else d) for n, m, d in files)
+        yield from cut(_files(found, chosen, scripts, compiled=compiled))
     yield from cut(_launcher(name, text) for name, text in scripts.items())
-
-
-def sources(found: Distribution) -> Iterator[list[Chunk]]:
-    """Yield the text of its modules, if it is worth to come later than their bytecode."""
-    return cut(_files(found, _apart(found), (), compiled=False))
-
-
-def _apart(found: Distribution) -> list[str]:
-    modules = [
-        name
-        for name in sorted(set(map(posixpath.normpath, found.files)))
-        if name.endswith(".py") and not name.startswith(("../", _PROGRAMS)) and not late(name)
-    ]
-    sizes = (_size(found.folder / name) for name in modules)
-    return modules if sum(sizes) >= _MUCH else []
 
 
 def _files(
     found: Distribution, names: list[str], scripts: Container[str], *, compiled: bool
 ) -> Iterator[File]:
-    for place in names:
+    for name in names:
+        place = posixpath.normpath(name)
         if place.endswith(".pyc") or _skipped(found, place):
             continue
         path = found.folder / place
@@ -202,13 +175,6 @@ def _read(path: Path) -> bytes | None:
     # Removed by hand, or a folder: what is not there does not run here either.
     except OSError:
         return None
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
 
 
 def _mode(path: Path) -> int:

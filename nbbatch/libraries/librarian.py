@@ -17,7 +17,7 @@ from nbbatch.backends.base import ClientStore, Target
 from nbbatch.errors import NbbatchError
 from nbbatch.libraries import ledger
 from nbbatch.libraries.asked import Asked
-from nbbatch.libraries.building import bytecode, chunks, sources, uncompiled
+from nbbatch.libraries.building import bytecode, chunks, uncompiled
 from nbbatch.libraries.compiling import BYTECODE, compile_all
 from nbbatch.libraries.installed import Distribution, Installed, installed
 from nbbatch.libraries.needs import find_needs
@@ -202,7 +202,7 @@ class Librarian:
             return {}
         compiled = target.python == kernel_target().python
         contents = {
-            recipe: Content(of(found), chunks(found, compiled=compiled), sources(found))
+            recipe: Content(of(found), chunks(found, compiled=compiled))
             for recipe, found in here.items()
         }
         made = send(contents, self._store, say)
@@ -237,15 +237,12 @@ def _compiled(here: Mapping[str, Distribution], store: ClientStore, built: ledge
             contextlib.suppress(OSError, NbbatchError),
             tempfile.TemporaryDirectory(prefix="nbbatch-bytecode-") as made,
         ):
-            bare = uncompiled(found, Path(made))
-            compile_all(bare)
-            content = Content(of(found), bytecode(bare, Path(made)))
-            more = send({recipe + BYTECODE: content}, store, silent) if bare else {}
-            known = built.get(recipe)
-            # Otherwise it is to be forgotten.
-            if known:
-                whole = {recipe: Layer.from_meta(known).with_bytecode(), **more}
-                built.add({name: layer.meta() for name, layer in whole.items()})
+            sources = uncompiled(found, Path(made))
+            if sources:
+                compile_all(sources)
+                content = Content(of(found), bytecode(sources, Path(made)))
+                layer = send({recipe: content}, store, silent)[recipe]
+                built.add({recipe + BYTECODE: layer.meta()})
 
 
 def _told(plan: Plan, layers: tuple[Layer, ...]) -> Libraries:

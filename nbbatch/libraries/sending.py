@@ -40,14 +40,10 @@ def silent(text: str, *, last: bool = False) -> None:
 
 
 class Content(NamedTuple):
-    """What a layer is made of: all that is known of it but its pieces, and its files in them.
-
-    The text of modules stands apart where it may come later than their bytecode.
-    """
+    """What a layer is made of: all that is known of it but its pieces, and its files in them."""
 
     layer: Layer
     groups: Iterable[list[Chunk]]
-    sources: Iterable[list[Chunk]] = ()
 
 
 def of(found: Distribution) -> Layer:
@@ -66,9 +62,9 @@ def send(contents: Mapping[str, Content], store: ClientStore, say: Say) -> dict[
         found[recipe].append(future.result())
 
     with ThreadPoolExecutor(_THREADS) as pool:
-        for number, recipe, group, source in _groups(contents):
+        for number, recipe, group in _groups(contents):
             say(f"sending {contents[recipe].layer.name}, {number} of {len(contents)}")
-            waiting.append((recipe, pool.submit(_put, store, group, source=source)))
+            waiting.append((recipe, pool.submit(_put, store, group)))
             # Not all at once: a large distribution would fill the memory.
             if len(waiting) > 2 * _THREADS:
                 take()
@@ -80,15 +76,14 @@ def send(contents: Mapping[str, Content], store: ClientStore, say: Say) -> dict[
     }
 
 
-def _groups(contents: Mapping[str, Content]) -> Iterator[tuple[int, str, list[Chunk], bool]]:
+def _groups(contents: Mapping[str, Content]) -> Iterator[tuple[int, str, list[Chunk]]]:
     for number, (recipe, content) in enumerate(contents.items(), 1):
-        for source, groups in ((False, content.groups), (True, content.sources)):
-            for group in groups:
-                yield number, recipe, group, source
+        for group in content.groups:
+            yield number, recipe, group
 
 
-def _put(store: ClientStore, group: list[Chunk], *, source: bool) -> Piece:
-    piece, data = layers.pack(group, source=source)
+def _put(store: ClientStore, group: list[Chunk]) -> Piece:
+    piece, data = layers.pack(group)
     key = layers.key(piece.digest)
     # S3 refuses what is there only once it has all of it.
     if len(data) < _ASKED or store.size(key) != len(data):

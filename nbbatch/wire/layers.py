@@ -17,7 +17,7 @@ import json
 import os
 import stat
 import zlib
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Sequence, Tuple
 
 #: Bytes of files in one piece, about.
@@ -46,16 +46,11 @@ class Chunk(NamedTuple):
 
 
 class Piece(NamedTuple):
-    """One object of a layer: its digest, and how large it is packed.
-
-    It may come `late` if hardly any job asks for it. So may one of nothing but `source`, once
-    there is bytecode of all that is in it.
-    """
+    """One object of a layer: its digest, how large it is packed, and whether it may come late."""
 
     digest: str
     size: int
     late: bool = False
-    source: bool = False
 
 
 @dataclass(frozen=True)
@@ -106,10 +101,6 @@ class Layer:
         name, version, pieces, modules, requires, *rest = meta
         found = tuple(Piece(*piece) for piece in pieces)
         return cls(name, version, found, tuple(modules), tuple(requires), *rest)
-
-    def with_bytecode(self) -> "Layer":
-        """Return it as it is fetched where the bytecode of all of it comes along."""
-        return replace(self, pieces=tuple(p._replace(late=p.late or p.source) for p in self.pieces))
 
 
 @dataclass(frozen=True)
@@ -195,15 +186,14 @@ def cut(files: Iterable[Tuple[str, int, "memoryview"]]) -> Iterator[List[Chunk]]
         yield group
 
 
-def pack(chunks: Sequence[Chunk], *, source: bool = False) -> Tuple[Piece, bytes]:
+def pack(chunks: Sequence[Chunk]) -> Tuple[Piece, bytes]:
     """Pack a piece, whose files are all `late` or none is; equal chunks give equal bytes."""
     head = [[c.name, c.mode, c.offset, c.data.nbytes] for c in chunks]
     text = zlib.compress(json.dumps(head, separators=(",", ":")).encode(), 6)
     writer = zlib.compressobj(_LEVEL, zlib.DEFLATED, _RAW)
     body = [writer.compress(chunk.data) for chunk in chunks]
     data = b"".join([_MAGIC, len(text).to_bytes(4, "big"), text, *body, writer.flush()])
-    found = Piece(hashlib.sha256(data).hexdigest(), len(data), late(chunks[0].name), source)
-    return found, data
+    return Piece(hashlib.sha256(data).hexdigest(), len(data), late(chunks[0].name)), data
 
 
 def check(data: "bytes | memoryview", piece: Piece) -> None:

@@ -121,55 +121,38 @@ def test_who_wants_it_waits(tmp_path: Path, what: str) -> None:
     assert said.splitlines()[-1] == "done"
 
 
-#: A library whose module has its text in a piece that comes late, as has its test; and what it is
-#: without.
-TEXT = """
-import importlib.util, marshal
-source = b"value = 5  # its text"
-code = compile(source, "fourth", "exec")
-head = importlib.util.MAGIC_NUMBER + (1).to_bytes(4, "little") + importlib.util.source_hash(source)
-cached = importlib.util.cache_from_source("fourth/__init__.py")
-
-def put(files, **kind):
-    chunks = [Chunk(n, 0o644, 0, memoryview(t)) for n, t in files.items()]
-    piece, data = layers.pack(chunks, **kind)
+#: A library of which a part comes late, and who looks into that part.
+LATE = """
+def put(name, text):
+    piece, data = layers.pack([Chunk(name, 0o644, 0, memoryview(text))])
     store.put(layers.key(piece.digest), [data])
     return piece
 
-early = put({"fourth/__init__.py": b"", cached: head + marshal.dumps(code), "fourth/odd.py": b""})
-text = put({"fourth/__init__.py": source, "fourth/odd.py": b"value = 6"}, source=True)
-tests = put({"fourth/tests/__init__.py": b"value = 7"})
-fourth = Layer("fourth", "1.0", (early, text, tests), ("fourth",)).with_bytecode()
-held = text
-
-def begin():
-    found = arriving.Arrivals([fourth], folder, lambda: None)
-    found.start()
-    found.there()
-    import fourth as it
-    assert it.value == 5
-    assert os.path.getsize(it.__file__) == 0
-    return it
+held = put("fourth/tests/__init__.py", b"value = 7")
+fourth = Layer("fourth", "1.0", (put("fourth/__init__.py", b"value = 5"), held), ("fourth",))
+arriving.Arrivals([fourth], folder, lambda: None).start()
+import fourth as it
+assert it.value == 5
+assert not os.path.exists(os.path.join(folder, "fourth", "tests"))
 """
-LATE = {
-    "text": "import inspect\nassert 'its text' in inspect.getsource(it)",
-    "file": "assert 'its text' in open(it.__file__).read()",
-    "module without bytecode": "import fourth.odd\nassert fourth.odd.value == 6",
-    "test": "import fourth.tests\nassert fourth.tests.value == 7",
+LOOKS = {
+    "import": "import fourth.tests\nassert fourth.tests.value == 7",
+    "file": "assert open(os.path.join(folder, 'fourth', 'tests', '__init__.py')).read()",
     "process": "import subprocess\nsubprocess.run(['true'], check=True)",
+    "spawned process": WAITS["spawned process"],
 }
 
 
-@pytest.mark.parametrize("what", LATE)
+@pytest.mark.parametrize("what", LOOKS)
 def test_who_wants_what_is_late_waits(tmp_path: Path, what: str) -> None:
-    """The text of modules, and tests: they run without, and whoever looks finds it."""
+    """Tests, and what compilers read; the library itself runs without."""
     said = run(
         tmp_path,
-        f"{TEXT}\nit = begin()\nlater()\n{LATE[what]}\n"
-        "assert os.path.getsize(it.__file__) == len(source)\nprint('done')",
+        f"{LATE}\nlater()\n{LOOKS[what]}\n"
+        "assert os.path.exists(os.path.join(folder, 'fourth', 'tests'))\nprint('done')",
     )
 
-    assert said == "done\n"
+    assert said.splitlines()[-1] == "done"
 
 
 def test_what_looks_at_no_library_is_started_at_once(tmp_path: Path) -> None:
@@ -191,6 +174,7 @@ def test_what_is_waited_for_comes_first() -> None:
     order = fetching.Order()
     order.prefer(["c"])
     order.prefer(["b"])
+    assert [order.wanted(name).is_set() for name in "abc"] == [False, True, True]
 
     assert [order.take(waiting).layer.name for _ in range(4)] == ["b", "b", "c", "a"]
 

@@ -6,8 +6,8 @@ libraries that it may load; so does whoever asks for its version. What is waited
 the rest. Who lists the folder waits for all libraries, and who starts a process that may look into
 it for everything.
 
-Last come tests, what is for compilers, and the text of modules whose bytecode is there: until then
-an empty file is in the place of each. Who opens one of these waits for them.
+Tests, and what is for compilers, come last: after a while, or when somebody opens or imports one of
+them, who waits for them.
 """
 
 from __future__ import annotations
@@ -55,8 +55,6 @@ class Arrivals:
             for module in layer.modules:
                 self._bringing.setdefault(module, set()).add(layer.name)
         self._linked = {layer.name for layer in wanted if layer.linked}
-        #: Those whose modules come without their text.
-        self._bare = {a.name for a in wanted if any(p.late and p.source for p in a.pieces)}
         self._pending = {*self._requires, LATE}
         self._marks = Marks(folder)
         self._wanted = self._ordered(wanted)
@@ -115,12 +113,8 @@ class Arrivals:
 
     def _is_late(self, path: Any) -> bool:
         """Tell whether a file may not have come with its library."""
-        if not isinstance(path, str) or not path.startswith(self._folder + os.sep):
-            return False
-        name = path[len(self._folder) + 1 :]
-        if name.endswith(".py") and self._bringing.get(_top(name), set()) & self._bare:
-            return True
-        return late(name)
+        inside = isinstance(path, str) and path.startswith(self._folder + os.sep)
+        return inside and late(path[len(self._folder) + 1 :])
 
     def _listed(self, arguments: Tuple[Any, ...]) -> bool:
         """Tell whether somebody lists the folder who has not waited yet."""
@@ -177,11 +171,6 @@ class Arrivals:
             add(name, {name})
         places = {name: number for number, name in enumerate(order)}
         return sorted(wanted, key=lambda layer: places[layer.name])
-
-
-def _top(name: str) -> str:
-    """Return the module, top level, that a file belongs to."""
-    return name.partition("/")[0].partition(".")[0]
 
 
 def _blind(event: str, arguments: Tuple[Any, ...]) -> bool:

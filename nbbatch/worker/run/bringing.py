@@ -27,6 +27,9 @@ __all__ = ["LATE", "THERE", "Marks", "bring"]
 THERE, LATE = ".there", ".late"
 _FOLDER, _TROUBLE = ".arriving", ".trouble"
 _WHOLE = b"whole"
+#: Seconds for which what may come late leaves the CPUs and the network to the code, unless somebody
+#: waits for it; the job may have ended by then.
+_PATIENCE = 5.0
 _HINT = "give the job more disk (--ephemeral-storage), or an image that has them"
 
 
@@ -162,7 +165,8 @@ class _Bringer(fetching.Heed):
             sys.setswitchinterval(1e-4)
             store = open_store(os.environ)
             fetching.fetch(store, self._wanted, self, late=False, order=self._order)
-            # What may come late gives way to everything.
+            self._order.wanted(LATE).wait(_PATIENCE)
+            # It gives way to everything all the same.
             os.nice(19)
             fetching.fetch(store, self._wanted, late=True)
         except BaseException as error:

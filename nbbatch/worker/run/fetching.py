@@ -11,7 +11,7 @@ import os
 from collections import Counter
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from itertools import islice
-from threading import BoundedSemaphore, Lock
+from threading import BoundedSemaphore, Event, Lock
 from typing import Dict, FrozenSet, List, Optional, Sequence, Tuple, cast
 
 from nbbatch import errors
@@ -62,12 +62,20 @@ class Order:
     def __init__(self) -> None:
         self._lock = Lock()
         self._places: Dict[str, int] = {}
+        self._wanted: Dict[str, Event] = {}
+
+    def wanted(self, name: str) -> Event:
+        """Return what is set once a library is preferred."""
+        with self._lock:
+            return self._wanted.setdefault(name, Event())
 
     def prefer(self, names: Sequence[str]) -> None:
         """From now on these come before all others, in this order."""
         with self._lock:
             first = min(self._places.values(), default=0) - len(names)
             self._places.update(zip(names, range(first, first + len(names))))
+        for name in names:
+            self.wanted(name).set()
 
     def take(self, waiting: List[_Load]) -> _Load:
         """Take what comes next out of a list."""
