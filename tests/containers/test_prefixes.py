@@ -79,21 +79,25 @@ def test_a_python_that_the_image_lacks(
 def test_a_conda_environment(
     account: Rig, shell: Any, other: Shipped, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its Python, its libraries and programs: as conda would have installed them there."""
+    """Its Python, its libraries and programs: as conda would have installed them there.
+
+    A function that another Python has made stays there, and that is said.
+    """
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("RATTLER_CACHE_DIR", str(tmp_path / "rattler"))
     write(tmp_path / "channel", [python(other), NATIVE, plain("tiny", "1.0")])
-    shell.run_cell(
-        f"%%batch --memory 1G --conda tiny --conda native --python {OTHER} "
-        f"--conda-channels {tmp_path / 'channel'}\n"
-        "import os, pathlib, subprocess, sys\n"
-        "def look():\n"
-        "    import tiny\n"
-        "    return tiny.__version__\n"
-        "version, minor, prefix = look(), '%d.%d' % sys.version_info[:2], sys.prefix\n"
-        "home = pathlib.Path(os.environ['NATIVE_DATA'], 'home.txt').read_text()\n"
-        "program = subprocess.run(['native'], capture_output=True, text=True).stdout.strip()"
-    ).raise_error()
+    with pytest.warns(RuntimeWarning, match=f"look is bytecode of Python {OTHER}"):
+        shell.run_cell(
+            f"%%batch --memory 1G --conda tiny --conda native --python {OTHER} "
+            f"--conda-channels {tmp_path / 'channel'}\n"
+            "import os, pathlib, subprocess, sys\n"
+            "def look():\n"
+            "    import tiny\n"
+            "    return tiny.__version__\n"
+            "version, minor, prefix = look(), '%d.%d' % sys.version_info[:2], sys.prefix\n"
+            "home = pathlib.Path(os.environ['NATIVE_DATA'], 'home.txt').read_text()\n"
+            "program = subprocess.run(['native'], capture_output=True, text=True).stdout.strip()"
+        ).raise_error()
     found = shell.user_ns
 
     assert (found["version"], found["minor"]) == ("1.0", OTHER)
