@@ -43,7 +43,7 @@ for index, value in mapped.as_completed(return_exceptions=True):
     assert_type((index, value), tuple[int, float])
 assert_type(mapped.retry_failed(memory=16000), ArrayJob[float])
 assert_type(fit.starmap([(1,), (2,)], chunksize="auto"), ArrayJob[float])
-fit.map([1], chunksize="few")  # type: ignore[call-overload]
+fit.map([1], chunksize="few")  # type: ignore[arg-type]
 assert_type(gather(mapped, fit.submit(3), timeout=60), list[Any])
 assert_type(fit.submit(3).result(60), float)
 assert_type(fit.local(3), float)
