@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -19,6 +18,7 @@ import nbbatch
 from nbbatch import batch, errors
 from nbbatch.futures import Job
 from nbbatch.session import Session, current_session
+from tests import disks
 from tests.integration.conftest import attach_last
 
 pytestmark = pytest.mark.usefixtures("local_session")
@@ -144,17 +144,10 @@ def test_out_of_memory() -> None:
 @pytest.fixture
 def small_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Give nbbatch a home on a disk of 8 MB."""
-    if os.getuid() != 0 or sys.platform != "linux":
-        pytest.skip("needs a mount")
-    home = tmp_path / "small"
-    home.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(home)]
-    if subprocess.run(mount, check=False).returncode:
-        pytest.skip("this machine mounts nothing")
-    monkeypatch.setenv("NBBATCH_HOME", str(home))
-    nbbatch.configure(backend="local")
-    yield home
-    subprocess.run(["umount", "-l", str(home)], check=True)
+    with disks.small_disk(tmp_path / "small", 8) as home:
+        monkeypatch.setenv("NBBATCH_HOME", str(home))
+        nbbatch.configure(backend="local")
+        yield home
 
 
 def test_results_that_do_not_fit_on_the_disk(small_disk: Path) -> None:
