@@ -88,7 +88,11 @@ def test_what_starts_again_is_waited_for(account):
     second = batch(lambda x: (x, current.attempt)).submit(first)
     mapped = batch(lambda x, y: x + y[0]).map(range(2), y=second)
     until(first.checkpoints, bool)
+    # Nothing is to have ended before the others were submitted that wait for it.
+    account.batch.place.capacity.clear()
     account.batch.jobs[once].kill("OutOfMemoryError: Container killed due to memory usage")
+    until(lambda: len(submitted(account)), lambda count: count == 6)
+    account.batch.place.capacity.set()
 
     assert second.result(_PATIENCE) == (4096, 1)
     assert mapped.result(_PATIENCE) == [4096, 4097]
