@@ -166,6 +166,35 @@ def test_what_looks_at_no_library_is_started_at_once(tmp_path: Path) -> None:
     assert said == "True\nFalse\n"
 
 
+def test_what_came_in_the_same_tick_is_found(tmp_path: Path) -> None:
+    """A folder's time of change tells nothing then; all the other folders are not read again."""
+    run(
+        tmp_path,
+        """
+def unpack(data, place):
+    plain_unpack(data, place)
+    os.utime(place, (1, 1))
+
+class Elsewhere:
+    asked = 0
+    def invalidate_caches(self):
+        Elsewhere.asked += 1
+
+plain_unpack, fetching.unpack = fetching.unpack, unpack
+os.utime(folder, (1, 1))
+sys.path_importer_cache["/elsewhere"] = Elsewhere()
+begin()
+from importlib.metadata import version
+import first
+assert version("first") == "1.0"
+later()
+import second
+assert version("second") == "1.0"
+assert Elsewhere.asked == 0
+""",
+    )
+
+
 def test_what_is_waited_for_comes_first() -> None:
     """Before what was to come earlier; the last wish counts most."""
     waiting = [

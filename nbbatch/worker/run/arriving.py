@@ -12,7 +12,6 @@ them, who waits for them.
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 from collections import Counter
@@ -133,8 +132,7 @@ class Arrivals:
         for name in missing:
             self._marks.wait(name)
         self._pending.difference_update(missing)
-        # Finders go by the folder's time of change, whose steps are too large.
-        importlib.invalidate_caches()
+        _look_anew(self._folder)
         self._see()
 
     def _closure(self, names: Iterable[str]) -> Set[str]:
@@ -171,6 +169,25 @@ class Arrivals:
             add(name, {name})
         places = {name: number for number, name in enumerate(order)}
         return sorted(wanted, key=lambda layer: places[layer.name])
+
+
+def _look_anew(folder: str) -> None:
+    """Have Python's finders look into a folder again, and below it.
+
+    They go by a folder's time of change, whose steps are too large. `importlib.invalidate_caches`
+    would have them read all other folders again too, and the worker's zip, for each library.
+    """
+    for place, finder in list(sys.path_importer_cache.items()):
+        if not f"{place}{os.sep}".startswith(f"{folder}{os.sep}"):
+            continue
+        if finder is None:
+            del sys.path_importer_cache[place]
+        elif hasattr(finder, "invalidate_caches"):
+            finder.invalidate_caches()
+    # From Python 3.10 on it remembers too.
+    paths = getattr(sys.modules.get("importlib.metadata"), "FastPath", object)
+    if hasattr(paths.__new__, "cache_clear"):
+        paths.__new__.cache_clear()
 
 
 def _blind(event: str, arguments: Tuple[Any, ...]) -> bool:
