@@ -16,16 +16,21 @@ import socket
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
+
+from uv import find_uv_bin
 
 from tests.servers import KEYS, REGION, Answer, aws, serve
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 #: The image that `.ci/install-containers` makes.
 IMAGE = "docker.io/library/python:3.11"
+#: Where its Python has libraries.
+SITE = "/usr/lib/python3/dist-packages"
 _TRUST = '{"Version": "2012-10-17", "Statement": []}'
 _PATIENCE = 30.0
 #: moto's server, with what its Batch lacks.
@@ -93,6 +98,25 @@ def _with_task_role(stack: contextlib.ExitStack, folder: Path) -> str:
     subprocess.run(["podman", "build", "--quiet", "--tag", name, "."], check=True, cwd=folder)
     stack.callback(subprocess.run, ["podman", "rmi", "--force", name], check=False)
     return name
+
+
+def build_with(libraries: Sequence[str], image: str, name: str, folder: Path) -> None:
+    """Build an image that has libraries too, in the versions that are installed here.
+
+    Parameters
+    ----------
+    image
+        What it is built from.
+    name
+        What it is called.
+    folder
+        An empty one, for what is built.
+    """
+    wanted = [f"{each}=={version(each)}" for each in libraries]
+    install = [find_uv_bin(), "pip", "install", "--quiet", "--python", sys.executable]
+    subprocess.run([*install, "--target", "site", *wanted], check=True, cwd=folder)
+    (folder / "Containerfile").write_text(f"FROM {image}\nCOPY site {SITE}\n")
+    subprocess.run(["podman", "build", "--quiet", "--tag", name, "."], check=True, cwd=folder)
 
 
 @contextlib.contextmanager

@@ -5,17 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
-from uv import find_uv_bin
 
 import nbbatch
 from nbbatch.errors import ImageError
-from tests.containers.rig import Rig
+from tests.containers.rig import Rig, build_with
 from tests.servers import KEYS
 
 pytestmark = pytest.mark.containers
@@ -52,15 +50,8 @@ def account(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> Rig:
 @pytest.fixture
 def science(rig: Rig, tmp_path: Path) -> str:
     """Build an image that has the notebook's libraries, in the kernel's versions."""
-    wanted = [f"{name}=={version(name)}" for name in LIBRARIES]
-    install = [find_uv_bin(), "pip", "install", "--quiet", "--python", sys.executable]
-    install += ["--target", "site", *wanted]
-    subprocess.run(install, check=True, cwd=tmp_path)
-    (tmp_path / "Containerfile").write_text(
-        f"FROM {rig.image}\nCOPY site /usr/lib/python3/dist-packages\n"
-    )
     name = "docker.io/library/nbbatch-quickstart:test"
-    subprocess.run(["podman", "build", "--quiet", "--tag", name, "."], check=True, cwd=tmp_path)
+    build_with(LIBRARIES, rig.image, name, tmp_path)
     return name
 
 

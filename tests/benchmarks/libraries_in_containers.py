@@ -1,0 +1,91 @@
+"""The kernel's libraries in a container: ``python -m tests.benchmarks.libraries_in_containers``.
+
+The second job with numpy, pandas, scikit-learn and matplotlib on an image with Python alone, beside
+the same job on an image that has them all, with their bytecode: from submit to the end of its code.
+Each job is a real container (`.ci/install-containers`); S3 and Batch are moto's, on the same cores.
+
+On an ext4 without a journal, a new file costs the more, the more were removed within the last
+minutes, as each container's are: `CONTAINERS_STORAGE_CONF` may name a file that moves podman's
+storage (with the image, by ``podman save`` and ``podman load``) elsewhere.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from timing import heading, show
+
+from tests.containers.rig import SITE, Rig, build_with, containers
+from tests.containers.test_round_trip import LIBRARIES, settings
+
+ROUNDS = 6
+IMAGE = "docker.io/library/nbbatch-benchmark:libraries"
+
+
+def job(**options: Any) -> Callable[[], float]:
+    """Return what runs a job that imports the libraries, and tells how long that took."""
+    from nbbatch import batch
+
+    @batch(memory="3G", **options)
+    def there() -> float:
+        import time
+
+        import matplotlib.pyplot as plt
+        import pandas as pd
+        from sklearn.linear_model import LinearRegression
+
+        print(pd.__version__, plt.__name__, LinearRegression.__name__)
+        return time.time()
+
+    def run() -> float:
+        began = time.time()
+        return there.submit().result(600) - began
+
+    return run
+
+
+def build(rig: Rig, folder: Path) -> None:
+    """Build the image that has them all; some of their files are templates, and don't compile."""
+    folder.mkdir()
+    build_with(LIBRARIES, rig.image, IMAGE, folder)
+    compiled = f"FROM {IMAGE}\nRUN python3 -m compileall -q {SITE}; true\n"
+    (folder / "Containerfile").write_text(compiled)
+    subprocess.run(["podman", "build", "--quiet", "--tag", IMAGE, "."], check=True, cwd=folder)
+
+
+def main() -> None:
+    """Measure, and print a line for each case."""
+    with tempfile.TemporaryDirectory() as made, containers(Path(made)) as rig:
+        # A user who has nothing yet.
+        os.environ.update(settings(rig), HOME=made)
+        build(rig, Path(made) / "image")
+        try:
+            _measure()
+        finally:
+            subprocess.run(["podman", "rmi", "--force", IMAGE], check=False, capture_output=True)
+
+
+def _measure() -> None:
+    from nbbatch.session import current_session
+
+    having, lacking = job(image=IMAGE, env="none"), job()
+    lacking()
+    current_session().supply.settle()
+    pairs = [(having(), lacking()) for _ in range(ROUNDS + 1)][1:]
+    heading("a job with all of them, from submit to the end of its code")
+    base = show("in the image", [having for having, _ in pairs])
+    show("fetched", [lacking for _, lacking in pairs], against=base)
+    show("fetched: more than in the image", [much - little for little, much in pairs])
+
+
+if __name__ == "__main__":
+    main()
