@@ -45,25 +45,25 @@ class NbbatchBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[mi
         return NbbatchBackend, (self.nesting_level, self.inner_max_num_threads)
 
     def effective_n_jobs(self, n_jobs: int | None) -> int:
-        """Return how many workers there are to be; counted from the most for negative numbers."""
-        if n_jobs == 0:
-            raise ValueError("n_jobs == 0 in Parallel has no meaning")
-        if n_jobs is None or n_jobs > 0:
-            return n_jobs or 1
-        most = BatchExecutor(**self._settings)._max_workers
-        return max(most + 1 + n_jobs, 1)
+        """Return how many calls may be made at a time; counted from the most for negative numbers.
+
+        For one, joblib makes the calls itself, here: that is what ``n_jobs=1`` asks for, and what a
+        single worker elsewhere is not for.
+        """
+        workers = self._workers(n_jobs)
+        return max(workers, 2) if n_jobs is not None and n_jobs < 0 else workers
 
     def configure(self, n_jobs: int = 1, parallel: Any = None, **_: Any) -> int:
-        """Make ready for a call of `Parallel`; return the number of workers."""
+        """Make ready for a call of `Parallel`; return how many calls may be made at a time."""
         self.parallel = parallel
-        wanted = self.effective_n_jobs(n_jobs)
+        wanted = self._workers(n_jobs)
         if self._executor is None or self._executor._max_workers != wanted:
             self._close()
             self._executor = BatchExecutor(**{**self._settings, "max_workers": wanted})
             # What joblib takes for a call's own time is also the way to the worker and back.
             self.MIN_IDEAL_BATCH_DURATION = 2 * self._executor.worth
             self.MAX_IDEAL_BATCH_DURATION = 20 * self._executor.worth
-        return wanted
+        return self.effective_n_jobs(n_jobs)
 
     def submit(
         self, func: Callable[[], Any], callback: Callable[[Future[Any]], Any] | None = None
@@ -92,6 +92,14 @@ class NbbatchBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[mi
             self._executor = None
         if ensure_ready and self.parallel is not None:
             self.configure(self.parallel.n_jobs, self.parallel)
+
+    def _workers(self, n_jobs: int | None) -> int:
+        if n_jobs == 0:
+            raise ValueError("n_jobs == 0 in Parallel has no meaning")
+        if n_jobs is None or n_jobs > 0:
+            return n_jobs or 1
+        most = BatchExecutor(**self._settings)._max_workers
+        return max(most + 1 + n_jobs, 1)
 
     def _close(self) -> None:
         if self._executor is not None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import nbbatch
+from nbbatch.joblib import announce
 from tests.containers.rig import Rig
 from tests.containers.test_round_trip import account, same_python
 
@@ -50,6 +51,26 @@ def test_an_executor(account: Rig) -> None:
     assert found == [n * n for n in range(20)]
     assert len(pids) == 1
     assert max(pids) < 50
+
+
+@same_python
+def test_a_grid_search(account: Rig) -> None:
+    """scikit-learn's ``n_jobs`` goes out to an image that has no scikit-learn, for the same."""
+    from joblib import parallel_config
+    from sklearn.datasets import load_iris
+    from sklearn.model_selection import GridSearchCV
+    from sklearn.svm import SVC
+
+    announce()
+    samples, classes = load_iris(return_X_y=True)
+    grid = {"C": [0.1, 1, 10]}
+    with parallel_config(backend="nbbatch", max_workers=1, memory="1G"):
+        there = GridSearchCV(SVC(), grid, n_jobs=-1).fit(samples, classes)
+    here = GridSearchCV(SVC(), grid).fit(samples, classes)
+
+    assert len(nbbatch.jobs()) == 1
+    assert there.best_params_ == here.best_params_
+    assert list(there.cv_results_["mean_test_score"]) == list(here.cv_results_["mean_test_score"])
 
 
 def test_a_sweep(account: Rig, shell: Any, capsys: pytest.CaptureFixture[str]) -> None:

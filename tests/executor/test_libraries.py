@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -69,6 +70,20 @@ def test_how_many_workers() -> None:
         with pytest.raises(ValueError, match="no meaning"):
             effective_n_jobs(0)
     assert nbbatch.jobs() == []
+
+
+def test_a_single_worker() -> None:
+    """It is not this process, unless one job is asked for."""
+    from joblib import Parallel, delayed
+
+    with spread(max_workers=1):
+        there = Parallel(n_jobs=-1)(delayed(os.getpid)() for _ in range(3))
+        with Parallel(n_jobs=-1) as held:
+            again = held(delayed(os.getpid)() for _ in range(3))
+        here = Parallel(n_jobs=1)(delayed(os.getpid)() for _ in range(3))
+
+    assert len({*there, *again}) == len(nbbatch.jobs()) == 1
+    assert {*here} == {os.getpid()} != {*there}
 
 
 def test_scikit_learn() -> None:
