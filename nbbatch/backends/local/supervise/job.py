@@ -93,14 +93,14 @@ class Job:
             return self._attempt_on_nodes(number)
         attempt = Attempt(self._plan, number, self._stop)
         self._note("STARTING")
+        # Before there is anything that may leave an orphan.
+        processes.adopt_orphans()
         try:
             pid = attempt.spawn()
         except OSError as error:
             return cannot_start(self._plan, error)
         facts = {"worker_started": processes.started(pid), "tempdir": attempt.tempdir}
         self._note("RUNNING", worker=pid, **facts)
-        # Late, for what it imports: by now the job itself is on its way.
-        processes.adopt_orphans()
         return attempt.watch()
 
     def _attempt_on_nodes(self, number: int) -> Ending:
