@@ -118,7 +118,6 @@ class Attempt:
         except OSError:
             _remove(self.tempdir)
             raise
-        self._started = time.monotonic()
         return self.pid
 
     def _spawn(self) -> int:
@@ -144,6 +143,8 @@ class Attempt:
 
     def watch(self) -> Ending:
         """Wait until the process has ended, end it where it must, and say how it was."""
+        # Not before it is known to run: nobody is to see it end sooner than promised.
+        self._started = time.monotonic()
         waiter = _Waiter(self.pid)
         status = None
         while status is None:
@@ -191,7 +192,7 @@ class Attempt:
         each = memory.used(os.getpid(), self._victims)
         total = sum(each.values())
         if total > limit:
-            total = memory.shared_out(each)
+            total = memory.shared_out(list(each))
         if total > limit:
             self._kill_largest(each)
         near = total > NEAR * limit
