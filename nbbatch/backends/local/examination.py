@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import secrets
 import shutil
 import subprocess
 import sys
@@ -143,8 +144,10 @@ def _job(home: Path, store: ClientStore, runner: LocalRunner, options: Options) 
 
 def _nothing() -> tuple[bytes, str]:
     target = io.BytesIO()
+    # Of its own, for it is removed afterwards: another examination may be at it.
+    text = f"# A job that does nothing: {secrets.token_hex(8)}.\n"
     with zipfile.ZipFile(target, "w") as archive:
-        archive.writestr(zipfile.ZipInfo("__main__.py"), "# A job that does nothing.\n")
+        archive.writestr(zipfile.ZipInfo("__main__.py"), text)
     return target.getvalue(), sha256(target.getvalue()).hexdigest()
 
 
