@@ -107,7 +107,11 @@ class JobFolder:
         if facts is None:
             return None
         if not State(facts["state"]).final:
-            facts = self._heir(facts) or facts
+            try:
+                facts = self._heir(facts) or facts
+            # It has ended just then, and somebody has removed it.
+            except FileNotFoundError:
+                return None
         return self._status(facts)
 
     def stop(self, reason: str) -> None:

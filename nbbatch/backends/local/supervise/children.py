@@ -38,6 +38,8 @@ class Children:
         self._plan = plan
         self._stop = stop
         self._record = record
+        #: Known before there are children: a child that asks may have lost its parent by then.
+        self._me = os.getpid()
         self._next = self._last = 0
         #: The children that run: the pipe on which each tells its end, to its process and place.
         self._running: dict[int, tuple[int, int]] = {}
@@ -92,7 +94,7 @@ class Children:
             os.close(LOCK_FD)
             for told in self._running:
                 os.close(told)
-            ending = _run(self._plan, child, place, self._stop, os.getppid())
+            ending = _run(self._plan, child, place, self._stop, self._me)
             os.write(tell, b"" if ending.loss else b"1")
         finally:
             os._exit(0)

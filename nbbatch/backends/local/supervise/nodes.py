@@ -41,6 +41,8 @@ class Nodes:
         self._number = number
         self._stop = stop
         self._port = _free_port()
+        #: Known before there are nodes: a node that asks may have lost its parent by then.
+        self._me = os.getpid()
         self._supervisors: dict[int, int] = {}
         self._tellers: dict[int, int] = {}
         self._endings: dict[int, Ending] = {}
@@ -81,7 +83,8 @@ class Nodes:
         try:
             # The lock says that somebody answers for the job, and that is the parent.
             os.close(LOCK_FD)
-            ending = _Node(self._plan, node, self._number, self._port, self._stop).run()
+            stop = _NodeStop(self._stop, self._plan.folder, self._me)
+            ending = _Node(self._plan, node, self._number, self._port, stop).run()
             fields = (ending.loss, ending.reason, ending.code, ending.final)
             os.write(tell, repr(fields).encode())
         finally:
@@ -118,8 +121,8 @@ class Nodes:
 
 
 class _Node:
-    def __init__(self, plan: Plan, node: int, number: int, port: str, stop: Stop) -> None:
-        self._stop = _NodeStop(stop, plan.folder, os.getppid())
+    def __init__(self, plan: Plan, node: int, number: int, port: str, stop: "_NodeStop") -> None:
+        self._stop = stop
         self._stop.listen()
         processes.adopt_orphans()
         self._plan = copy.copy(plan)
