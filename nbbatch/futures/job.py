@@ -85,8 +85,13 @@ class Job(Told, Future, Generic[R]):  # type: ignore[type-arg]
         if self.done():
             return self.cancelled()
         self._registry.cancel(self.id)
-        self._stop()
+        # Before it is stopped: whoever starts it again just then looks at this afterwards.
         self._tracker.cancelled_here = True
+        try:
+            self._stop()
+        except BaseException:
+            self._tracker.cancelled_here = False
+            raise
         self._watcher.hurry()
         return True
 

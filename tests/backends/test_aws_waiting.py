@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from aws_rig import OPTIONS, aws_rig, environment, moto_address
 from batch_server import Fault
-from stub import until
+from botocore.config import Config
+from stub import PATIENCE, until
 
-from nbbatch.backends.aws import families
+from nbbatch.backends.aws import clients, families
 from nbbatch.backends.aws.cache import Cache
 from nbbatch.backends.aws.clients import Clients
 from nbbatch.backends.aws.fitting import InstanceType, Need, misfit, needed
@@ -204,8 +205,10 @@ def test_what_names_of_instances_tell(types, gpus):
     assert families.have_gpus(families.named(ce(instanceTypes=types))) is gpus
 
 
-def test_instances_are_asked_for_once(tmp_path):
+def test_instances_are_asked_for_once(tmp_path, monkeypatch):
     """EC2 tells the largest types of families and sizes; another kernel finds them on disk."""
+    # moto reads all that there is to know of them first: on a slow machine that takes its time.
+    monkeypatch.setattr(clients, "_BRIEF", clients._BRIEF.merge(Config(read_timeout=PATIENCE)))
     keyed = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
     region = {"AWS_DEFAULT_REGION": "us-east-1"}
     cache = tmp_path / "aws.json"
@@ -281,6 +284,19 @@ def test_a_job_that_runs_is_no_longer_explained(tmp_path):
         until(lambda: runner.describe(ids)[ids[0]].state.final, bool)
 
         assert runner.explain(ids) == {}
+
+
+def test_a_job_that_begins_to_run_while_it_is_explained(tmp_path):
+    """Another thread may describe it just then: it is left out."""
+
+    class Stale(dict):
+        def __contains__(self, _):
+            return True
+
+    with aws_rig(tmp_path, grace=0.2) as rig:
+        rig.backend.runner._waits = Stale()
+
+        assert rig.backend.runner.explain(["job"]) == {}
 
 
 def launch(**options):

@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -163,6 +164,30 @@ def test_a_job_that_was_cancelled_just_then(short: Record, local_session: Sessio
     with pytest.raises(errors.JobCancelledError):
         session.attach(short.id).result(_PATIENCE)
     assert Again(session.backend, session._registry, relaunch).start(short, 2) is None
+
+
+def test_a_job_that_is_cancelled_here_just_then(
+    local_session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever starts it again after the stop finds that noted, and stops what it has started."""
+    job = batch(time.sleep).submit(300)
+    runner, noted = local_session.backend.runner, []
+    really = runner.stop
+
+    def stop(ids: Sequence[str], reason: str) -> None:
+        noted.append(job._tracker.cancelled_here)
+        if len(noted) == 1:
+            raise errors.UnreachableError("no", "network", "today")
+        really(ids, reason)
+
+    monkeypatch.setattr(runner, "stop", stop)
+    with pytest.raises(errors.UnreachableError):
+        job.cancel()
+    assert not job._tracker.cancelled_here
+    assert job.cancel()
+    with pytest.raises(errors.JobCancelledError):
+        job.result(_PATIENCE)
+    assert noted == [True, True]
 
 
 def test_a_job_that_can_not_be_started_again(short: Record, local_session: Session) -> None:

@@ -145,7 +145,9 @@ class BatchRunner:
 
     def explain(self, ids: Sequence[str]) -> Mapping[str, str]:
         """Say why jobs wait: nothing is asked about them again, only about their queues."""
-        return self._explainer.explain(self._waits[id_] for id_ in ids if id_ in self._waits)
+        # Other threads describe jobs meanwhile: one that has begun to run is not among them.
+        known = [self._waits.get(id_) for id_ in ids]
+        return self._explainer.explain(wait for wait in known if wait is not None)
 
     def stop(self, ids: Sequence[str], reason: str) -> None:
         """Cancel jobs that wait and terminate those that run."""
