@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
+
+from tests.backends.moto_server import moto_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -100,7 +101,7 @@ def _handler(
 @pytest.fixture(scope="session")
 def moto() -> Iterator[str]:
     """Give the address of a moto server that lives as long as the test run."""
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server = moto_server()
     server.start()
     host, port = server.get_host_and_port()
     yield f"http://{host}:{port}"

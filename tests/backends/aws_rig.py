@@ -6,17 +6,18 @@ import contextlib
 import functools
 import os
 import sys
+import threading
 import time
 import uuid
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import stub
 from batch_jobs import Place
 from batch_server import BatchServer
-from moto.server import ThreadedMotoServer
+from moto_server import moto_server
 
 from nbbatch.backends.aws import aws_backend
 
@@ -64,7 +65,7 @@ class Rig:
 @functools.cache
 def moto_address() -> str:
     """Start moto, once in this process."""
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server = moto_server()
     server.start()
     return "http://{}:{}".format(*server.get_host_and_port())
 
@@ -140,8 +141,21 @@ backend = aws_backend(
 """
 
 
+@dataclass(frozen=True)
 class ContractRig(stub.Rig):
-    """What the contract suite sees of a rig."""
+    """What the contract suite sees of a rig.
+
+    Attributes
+    ----------
+    place
+        Where its jobs run.
+    """
+
+    place: Place = field(kw_only=True)
+
+    def kill_after(self, seconds: float) -> None:
+        """Have jobs that are stopped get SIGKILL so long after SIGTERM."""
+        self.place.grace = seconds
 
     def launch(
         self, code: str, environment: Mapping[str, str] | None = None, **options: Any
@@ -154,10 +168,10 @@ class ContractRig(stub.Rig):
 def contract_rig(request: Any) -> Iterator[stub.Rig]:
     """Open a rig for the suite that runs against every backend."""
     # Batch takes no timeout below 60 seconds: here they are short ones.
-    with aws_rig(request.getfixturevalue("tmp_path"), grace=0.5, second=0.02) as rig:
+    with aws_rig(request.getfixturevalue("tmp_path"), second=0.02) as rig:
         root = rig.backend.store.url
         recipe = _RECIPE.format(root=root, cache=str(rig.cache_dir))
-        yield ContractRig(rig.backend, recipe)
+        yield ContractRig(rig.backend, recipe, place=rig.batch.place)
 
 
 #: For the registry of the contract suite.
@@ -171,7 +185,7 @@ def aws_process_backend(tmp_path: Path) -> Iterator[Backend]:
         yield rig.backend
 
 
-def wait_for_end(backend: Backend, id_: str, seconds: float = 30) -> Any:
+def wait_for_end(backend: Backend, id_: str, seconds: float = stub.PATIENCE) -> Any:
     """Poll until a job has ended, and return its status."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -190,8 +204,12 @@ def _backend(bucket: str, cache_dir: Path) -> Backend:
 
 
 def _count(backend: Backend, wire: Counter[str]) -> None:
+    counting = threading.Lock()
+
     def sent(request: Any, event_name: str, **_: Any) -> None:
-        wire[event_name.rpartition(".")[2]] += 1
+        # Several threads send the parts of one object.
+        with counting:
+            wire[event_name.rpartition(".")[2]] += 1
 
     clients = backend.store._clients  # type: ignore[attr-defined]
     for client in (clients.s3, clients.logs, clients.batch, clients.batch_once):

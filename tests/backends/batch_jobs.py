@@ -45,7 +45,7 @@ class Place:
     environment: Mapping[str, str]
     keep_log: Callable[[str, list[str]], None]
     second: float = 1.0
-    grace: float = 2.0
+    grace: float = 30.0
     capacity: threading.Event = field(default_factory=threading.Event)
 
 
@@ -229,9 +229,7 @@ class Job:
                 self._end_process(process)
             look()
             time.sleep(0.01)
-        with contextlib.suppress(ProcessLookupError):
-            # With the first process the container ends, and everything in it.
-            os.killpg(process.pid, signal.SIGKILL)
+        _end_container(process.pid)
         code = process.returncode if process.returncode >= 0 else 128 - process.returncode
         if timed_out:
             return code, "Job attempt duration exceeded timeout", True
@@ -242,9 +240,11 @@ class Job:
     def _end_process(self, process: subprocess.Popen[bytes]) -> None:
         with self._lock:
             self._ask_to_end()
-        try:
-            process.wait(self._place.grace)
-        except subprocess.TimeoutExpired:
+        asked_at = time.monotonic()
+        # The grace may be shortened meanwhile: for what still runs when the server ends.
+        while process.poll() is None and time.monotonic() - asked_at < self._place.grace:
+            time.sleep(0.01)
+        if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
@@ -261,6 +261,19 @@ class Job:
 
     def _end(self, status: str, reason: str) -> None:
         self._become(status, statusReason=reason, stoppedAt=_now())
+
+
+def _end_container(first: int) -> None:
+    """End everything in a container whose first process has ended, as a container engine does."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(first, signal.SIGKILL)
+    # Other groups of its session; where there is no /proc they have to end by themselves.
+    for name in filter(str.isdecimal, os.listdir("/proc") if os.path.isdir("/proc") else ()):
+        with contextlib.suppress(OSError):
+            with open(f"/proc/{name}/stat", "rb") as file:
+                session = int(file.read().rpartition(b")")[2].split()[3])
+            if session == first:
+                os.kill(int(name), signal.SIGKILL)
 
 
 def _as_pod(facts: dict[str, Any]) -> dict[str, Any]:

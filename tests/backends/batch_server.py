@@ -28,6 +28,8 @@ ACCOUNT = "123456789012"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
 #: What DescribeJobs shows as it was submitted.
 _AS_GIVEN = ("tags", "parameters", "dependsOn", "arrayProperties")
+#: Seconds between SIGTERM and SIGKILL for what still runs when the server ends.
+_LAST_GRACE = 1.0
 #: Codes of answers, by HTTP status.
 _ERRORS = {429: "TooManyRequestsException", 500: "ServerException", 403: "AccessDeniedException"}
 
@@ -104,9 +106,13 @@ class BatchServer:
         try:
             yield
         finally:
-            for job in self.jobs.values():
+            self.place.grace = min(self.place.grace, _LAST_GRACE)
+            # A thread that the test has left may be about to submit another one.
+            with self._lock:
+                jobs = list(self.jobs.values())
+            for job in jobs:
                 job.stop("the server ends")
-            for job in self.jobs.values():
+            for job in jobs:
                 job.thread.join(10)
             self._http.shutdown()
             self._http.server_close()

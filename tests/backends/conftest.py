@@ -30,14 +30,14 @@ Factory = Callable[[pytest.FixtureRequest], AbstractContextManager[Rig]]
 
 @contextlib.contextmanager
 def local_rig(request: pytest.FixtureRequest) -> Iterator[Rig]:
-    """Open the local backend in a new directory; stopped jobs have a second to end."""
+    """Open the local backend in a new directory."""
     home = request.getfixturevalue("tmp_path") / "a home"
     recipe = (
         "from pathlib import Path\n"
         "from nbbatch.backends.local import local_backend\n"
-        f"backend = local_backend(Path({str(home)!r}), grace=1.0)\n"
+        f"backend = local_backend(Path({str(home)!r}))\n"
     )
-    rig = Rig(local_backend(home, grace=1.0), recipe)
+    rig = Rig(local_backend(home), recipe)
     yield rig
     rig.stop_all()
 
@@ -74,7 +74,7 @@ def local(request: pytest.FixtureRequest) -> Iterator[Rig]:
 @pytest.fixture
 def account(tmp_path: Path) -> Iterator[aws_rig.Rig]:
     """Give an AWS account of the test's own to this process."""
-    with aws_rig.aws_rig(tmp_path, grace=1.0) as opened:
+    with aws_rig.aws_rig(tmp_path) as opened:
         opened.batch.place.environment["AWS_EC2_METADATA_DISABLED"] = "true"
         os.environ["NBBATCH_HOME"] = str(tmp_path / "home")
         root = f"s3://{opened.bucket}/root"

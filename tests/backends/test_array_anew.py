@@ -8,13 +8,12 @@ from typing import Any
 
 import pytest
 from aws_rig import wait_for_end
+from stub import PATIENCE
 
 from nbbatch import batch
 from nbbatch.facts import State
 from nbbatch.options import restored
 from nbbatch.session import current_session
-
-_PATIENCE = 60.0
 
 
 @pytest.mark.parametrize(
@@ -38,7 +37,7 @@ def test_what_has_succeeded_is_not_run_again(
         return 10 * x
 
     job: Any = batch(some).map(range(3))
-    assert isinstance(job.exception(_PATIENCE), ValueError)
+    assert isinstance(job.exception(PATIENCE), ValueError)
     wait_for_end(session.backend, job.batch_job_id)
     fixed.touch()
     record = replace(job.record, before=1, outcome="", message="", batch_job_id="")
@@ -48,8 +47,8 @@ def test_what_has_succeeded_is_not_run_again(
     again: Any = session.attach(job.id)
     after = batch(lambda values: sum(values)).submit(again)
 
-    assert after.result(_PATIENCE) == 30
-    assert again.result(_PATIENCE) == [0, 10, 20]
+    assert after.result(PATIENCE) == 30
+    assert again.result(PATIENCE) == [0, 10, 20]
     said = wait_for_end(session.backend, record.batch_job_id)
     assert said.state is State.SUCCEEDED
     assert said.children == {State.SUCCEEDED: 3}

@@ -28,11 +28,11 @@ def test_an_array_of_six(account):
         return x * y, current.array_index, current.array_size
 
     job = batch(work).map(range(6), y=10)
-    found = list(job.results(120, return_exceptions=True))
+    found = list(job.results(stub.PATIENCE, return_exceptions=True))
 
     assert found[:4] == [(10 * n, n, 6) for n in range(4)]
     assert (str(found[4]), found[5]) == ("boom", (50, 5, 6))
-    assert job.wait(60)
+    assert job.wait(stub.PATIENCE)
     assert (job.facts.outcome, job.facts.message) == (
         "error",
         "1 of 6 failed: child 4: ValueError: boom",
@@ -55,7 +55,7 @@ def test_a_child_that_dies_without_a_word(account):
         return x
 
     job = batch(work).map(range(3))
-    assert job.wait(120)
+    assert job.wait(stub.PATIENCE)
     assert list(job.errors()) == [1]
     error = job.errors()[1]
     assert isinstance(error, errors.ProcessDiedError)
@@ -78,7 +78,7 @@ def test_cancel_ends_all_children(account):
     assert job[0] == 0
     assert job.cancel()
     with pytest.raises(errors.JobCancelledError):
-        job.result(60)
+        job.result(stub.PATIENCE)
     assert job.facts.outcome == "cancelled"
     assert job[0] == 0
     with pytest.raises(errors.JobCancelledError):
@@ -97,7 +97,7 @@ def test_each_child_has_attempts_of_its_own(account):
 
     job = batch(retries=1)(work).map(range(3))
 
-    assert job.result(120) == [(0, 1), (1, 2), (2, 1)]
+    assert job.result(stub.PATIENCE) == [(0, 1), (1, 2), (2, 1)]
     assert job.facts.outcome == "ok"
 
 
@@ -121,7 +121,7 @@ def test_what_batch_counts(account):
     assert set(runner.failed(id_)) == {0, 1, 2}
     assert {status.loss for status in runner.failed(id_).values()} == {Loss.EXIT}
     assert runner.describe([f"{id_}:1"])[f"{id_}:1"].state is State.FAILED
-    assert job.wait(60)
+    assert job.wait(stub.PATIENCE)
 
 
 @pytest.fixture
@@ -151,7 +151,7 @@ def places():
 def test_more_children_than_batch_takes(small_sheets):
     """Several array jobs of Batch are one job here: one id, one sequence, one end."""
     job = places().map(range(7))
-    assert job.wait(240)
+    assert job.wait(stub.PATIENCE)
 
     sent = [body for name, body in small_sheets.batch.calls if name == "submitjob"]
     assert [body.get("arrayProperties") for body in sent] == [{"size": 3}, {"size": 3}, None]
@@ -163,7 +163,7 @@ def test_more_children_than_batch_takes(small_sheets):
     assert (job.children.states, job.facts.outcome) == ("5555665", "error")
     assert job.facts.children.counts == {State.SUCCEEDED: 5, State.FAILED: 2}
     again = nbbatch.attach(job.id)
-    assert again.wait(60)
+    assert again.wait(stub.PATIENCE)
     assert list(again.errors()) == [4, 5]
     runner = small_sheets.backend.runner
     whole = runner.describe([job.batch_job_id])[job.batch_job_id]
@@ -172,7 +172,7 @@ def test_more_children_than_batch_takes(small_sheets):
     assert set(runner.failed(job.batch_job_id)) == {4, 5}
     assert runner.describe([f"{job.batch_job_id}:6"])
     later = batch(depends_on=[places().map(range(4)).id])(lambda: 1).submit()
-    assert later.result(120) == 1
+    assert later.result(stub.PATIENCE) == 1
 
 
 def test_a_sheet_that_can_not_be_submitted(small_sheets):
@@ -202,7 +202,7 @@ def test_cancel_ends_all_sheets(small_sheets):
     assert job[0] == 0
     assert job.cancel()
     with pytest.raises(errors.JobCancelledError):
-        job.result(60)
+        job.result(stub.PATIENCE)
     assert small_sheets.batch.count()["terminatejob"] == 3
 
 
@@ -210,7 +210,7 @@ def test_how_long_an_array_has_run(account):
     """Known of all children once prices ask for it, and kept with the job's end."""
     nbbatch.configure(prices={"vcpu": 3600.0})
     job = batch(lambda x: x).map(range(3))
-    assert job.wait(120)
+    assert job.wait(stub.PATIENCE)
     children = job.facts.children
     assert children.ran is not None
     assert children.live == 0

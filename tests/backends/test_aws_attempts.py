@@ -9,7 +9,7 @@ import time
 
 import pytest
 from aws_rig import EXECUTION_ROLE, ROLE, submitted
-from stub import until
+from stub import PATIENCE, until
 
 import nbbatch
 from nbbatch import batch, current, errors
@@ -47,7 +47,7 @@ def test_more_memory_in_another_job(account):
     first = job.batch_job_id
     until(job.checkpoints, bool)
     account.batch.jobs[first].kill("OutOfMemoryError: Container killed due to memory usage")
-    assert job.result(60) == (2, 4096, "so far")
+    assert job.result(PATIENCE) == (2, 4096, "so far")
 
     before, after = submitted(account)
     assert job.batch_job_id != first
@@ -57,13 +57,13 @@ def test_more_memory_in_another_job(account):
     assert keys.ENV_BEFORE not in told(before)
     assert told(after)[keys.ENV_BEFORE] == "1"
     assert (job.facts.attempt, job.facts.attempts) == (2, 3)
-    assert nbbatch.attach(job.id).result(60) == (2, 4096, "so far")
+    assert nbbatch.attach(job.id).result(PATIENCE) == (2, 4096, "so far")
 
 
 def test_a_timeout_shorter_than_batchs_least(account):
     """The worker ends the code in time; what Batch would do comes much later."""
     job = batch(timeout=1)(lambda: time.sleep(600)).submit()
-    error = job.exception(60)
+    error = job.exception(PATIENCE)
 
     assert isinstance(error, errors.JobTimeoutError)
     assert submitted(account)[0]["timeout"] == {"attemptDurationSeconds": 61}
@@ -80,7 +80,7 @@ def test_an_attempt_that_is_not_needed(account):
     job = batch(retries=2, retry_on="spot", extra={"retryStrategy": {"evaluateOnExit": []}})(
         fail
     ).submit()
-    assert job.exception(60).args == (1,)
+    assert job.exception(PATIENCE).args == (1,)
     described = until(
         lambda: account.batch.jobs[job.batch_job_id].describe(), lambda d: d["status"] == "FAILED"
     )
@@ -96,10 +96,10 @@ def test_a_job_waits_for_another(account):
     until(lambda: after.state, lambda state: state == "PENDING")
     account.batch.place.capacity.set()
 
-    assert after.result(60) == 2
+    assert after.result(PATIENCE) == 2
     assert submitted(account)[1]["dependsOn"] == [{"jobId": first.batch_job_id}]
     by_batchs_id = batch(depends_on=first.batch_job_id)(lambda: 3).submit()
-    assert by_batchs_id.result(60) == 3
+    assert by_batchs_id.result(PATIENCE) == 3
 
 
 def test_a_spot_instance_that_is_taken_away(account):
@@ -121,13 +121,15 @@ def test_a_spot_instance_that_is_taken_away(account):
     with serve(metadata) as server:
         del account.batch.place.environment["AWS_EC2_METADATA_DISABLED"]
         account.batch.place.environment["AWS_EC2_METADATA_SERVICE_ENDPOINT"] = server.url
+        account.batch.place.capacity.clear()
         job = batch(wait).submit()
         assert not server.asked
+        account.batch.place.capacity.set()
         job.wait(0)
         said = until(lambda: job.facts.message, lambda message: "reclaimed" in message)
         until(job.logs, bool)
     account.batch.jobs[job.batch_job_id]._process.send_signal(signal.SIGTERM)
-    error = job.exception(60)
+    error = job.exception(PATIENCE)
 
     assert isinstance(error, errors.SpotReclaimedError)
     assert "--retries" in error.hint
@@ -154,7 +156,7 @@ def test_where_a_job_runs_and_since_when(account):
         environment["ECS_CONTAINER_METADATA_URI_V4"] = f"{server.url}/v4/abc"
         nbbatch.configure(prices={"g5.xlarge": 1.006})
         job = batch(time.sleep).submit(1.5)
-        job.wait(60)
+        job.wait(PATIENCE)
     found = job.facts
 
     assert {"zone": "eu-west-1b", "instance": "g5.xlarge"}.items() <= found.given.items()
@@ -165,7 +167,7 @@ def test_where_a_job_runs_and_since_when(account):
     assert stays["RUNNING"].until - stays["RUNNING"].since > 1.4
     assert len(found.samples) > 1
     again = nbbatch.attach(job.id)
-    again.wait(60)
+    again.wait(PATIENCE)
     assert (again.facts.stays, again.facts.samples) == (found.stays, found.samples)
     assert again.facts.given == found.given
 

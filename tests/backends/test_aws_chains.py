@@ -8,15 +8,13 @@ import time
 
 import pytest
 from aws_rig import submitted
-from stub import until
+from stub import PATIENCE, until
 
 import nbbatch
 from nbbatch import batch, current, errors
 from nbbatch.session import current_session
 
 pytestmark = pytest.mark.thorough
-
-_PATIENCE = 60.0
 
 
 def test_a_chain(account):
@@ -26,14 +24,14 @@ def test_a_chain(account):
     second = batch(lambda pair: pair[1] + len(pair[0])).submit(first)
     third = batch(lambda x, xs: (x, sum(xs))).submit(second, [second, second])
     account.batch.place.capacity.set()
-    assert third.result(_PATIENCE) == ((3 << 20) + 1, 2 * ((3 << 20) + 1))
+    assert third.result(PATIENCE) == ((3 << 20) + 1, 2 * ((3 << 20) + 1))
 
     after = [
         [item["jobId"] for item in request.get("dependsOn", ())] for request in submitted(account)
     ]
     assert after == [[], [first.batch_job_id], [second.batch_job_id]]
     fourth = batch(lambda pair: pair[1]).submit(first)
-    assert fourth.result(_PATIENCE) == 1
+    assert fourth.result(PATIENCE) == 1
     assert "dependsOn" not in submitted(account)[3]
     secret = first._key.hex()
     assert not [request for request in submitted(account)[1:] if secret in str(request)]
@@ -46,7 +44,7 @@ def test_an_array_in_a_chain(account):
     total = batch(sum).submit(mapped)
     account.batch.place.capacity.set()
 
-    assert total.result(_PATIENCE) == 14
+    assert total.result(PATIENCE) == 14
     assert submitted(account)[1]["dependsOn"] == [{"jobId": mapped.batch_job_id}]
 
 
@@ -60,14 +58,14 @@ def test_a_chain_that_breaks(account):
     first = batch(name="load")(fail).submit()
     second = batch(name="fit")(lambda x: x).submit(first)
     account.batch.place.capacity.set()
-    error = second.exception(_PATIENCE)
+    error = second.exception(PATIENCE)
 
     assert isinstance(error, errors.UpstreamError)
     assert f"{first.id} (load)" in error.cause
     assert "ValueError: no such thing" in error.cause
     assert f"%batch logs {first.id}" in error.hint
     again = nbbatch.attach(second.id)
-    assert "ValueError: no such thing" in str(again.exception(_PATIENCE))
+    assert "ValueError: no such thing" in str(again.exception(PATIENCE))
 
 
 def test_what_starts_again_is_waited_for(account):
@@ -94,8 +92,8 @@ def test_what_starts_again_is_waited_for(account):
     until(lambda: len(submitted(account)), lambda count: count == 6)
     account.batch.place.capacity.set()
 
-    assert second.result(_PATIENCE) == (4096, 1)
-    assert mapped.result(_PATIENCE) == [4096, 4097]
+    assert second.result(PATIENCE) == (4096, 1)
+    assert mapped.result(PATIENCE) == [4096, 4097]
     requests = submitted(account)
     after = [[item["jobId"] for item in request.get("dependsOn", ())] for request in requests]
     assert len({request["jobName"] for request in requests}) == len(requests) == 6
@@ -118,4 +116,4 @@ def test_more_jobs_than_batch_waits_for(account):
     assert len(submitted(account)[-1]["dependsOn"]) == 20
     current_session().backend.runner.stop([job.batch_job_id for job in [last, *jobs]], "enough")
 
-    assert last.wait(_PATIENCE)
+    assert last.wait(PATIENCE)

@@ -100,7 +100,7 @@ def test_a_job_of_three_nodes(account):
 
     job = batch(nodes=3)(work).submit(10)
 
-    assert job.result(120) == [(10 * n, str(n), "29500") for n in range(3)]
+    assert job.result(stub.PATIENCE) == [(10 * n, str(n), "29500") for n in range(3)]
     lines = job.logs().splitlines()
     assert [line.rpartition(" ")[0] for line in lines] == [
         f"[node {n}] on {n} of 3" for n in range(3)
@@ -119,7 +119,7 @@ def test_a_node_that_raises(account):
 
     job = batch(nodes=2)(work).submit()
 
-    assert str(job.exception(120)) == "boom"
+    assert str(job.exception(stub.PATIENCE)) == "boom"
     assert job.facts.message == "node 1 of 2: ValueError: boom"
 
 
@@ -131,18 +131,20 @@ def test_a_node_that_the_kernel_killed(account):
         if current.node_index:
             time.sleep(300)
         # As a collective does when the connection breaks.
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + patience
         while not os.path.exists(mark) and time.monotonic() < deadline:
             time.sleep(0.05)
         raise ConnectionError("reset by peer")
 
-    mark = str(account.cache_dir) + ".killed"
+    mark, patience = str(account.cache_dir) + ".killed", stub.PATIENCE
     job = batch(nodes=2)(work).submit()
     stub.until(lambda: job.logs().count("up"), lambda count: count == 2)
     whole = account.batch.jobs[job.batch_job_id]
     whole.others[0].kill("OutOfMemoryError: Container killed due to memory usage")
+    # Batch must have seen it before the main node ends, for then it ends the others itself.
+    stub.until(lambda: whole.others[0].status, lambda status: status == "FAILED")
     Path(mark).touch()
-    error = job.exception(120)
+    error = job.exception(stub.PATIENCE)
 
     assert isinstance(error, errors.OutOfMemoryError)
     assert error.what.startswith("node 1 of 2 of job ")

@@ -580,7 +580,7 @@ def test_moto_takes_the_requests_too(rig):
         ):
             definition = requests.job_definition(merge({**given, **more}), queue)
             answer = client.register_job_definition(**definition)
-            assert answer["revision"] == 1
+            assert answer["jobDefinitionName"] == definition["jobDefinitionName"]
         request = requests.submit_job(job, Queue("q", "EC2"), definition["jobDefinitionName"])
         with pytest.raises(client.exceptions.ClientException, match="Job queue q does not exist"):
             client.submit_job(**request)

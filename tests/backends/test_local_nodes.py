@@ -23,10 +23,16 @@ node = os.environ["AWS_BATCH_JOB_NODE_INDEX"]
 SLEEP = "time.sleep(120)\n"
 
 
-def test_the_main_nodes_end_is_the_jobs(local, monkeypatch):
+def test_the_main_nodes_end_is_the_jobs(local, monkeypatch, tmp_path):
     """The others are stopped, and have failed, and the job has not; GPUs are dealt out."""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5,6")
-    wait = f"if node != '0':\n    {SLEEP}else:\n    time.sleep(0.5)\n"
+    said = tmp_path / "said"
+    wait = f"""
+if node != "0":
+    open({str(said)!r}, "x").close()
+while node != "0" or not os.path.exists({str(said)!r}):
+    time.sleep(0.01)
+"""
     id_ = local.start(SAY + wait, nodes=2, gpu=2)
     found = local.finish(id_)
 
@@ -65,7 +71,7 @@ def test_nodes_do_not_outlive_their_supervisor(local):
     """Whoever kills the job's supervisor ends its nodes."""
     id_ = local.start(SAY + SLEEP, nodes=2)
     for node in range(2):
-        local.lines(f"{id_}#{node}")
+        local.reach(f"{id_}#{node}", State.RUNNING)
     log = Path(local.status(id_).log)
     states = [json.loads((log.parents[1] / f"node.{n}/state.json").read_text()) for n in range(2)]
     whole = json.loads((log.parents[1] / "state.json").read_text())

@@ -6,7 +6,7 @@ import json
 import textwrap
 
 import pytest
-from stub import KEY, states
+from stub import KEY, states, until
 
 from nbbatch.backends.base import MASK
 from nbbatch.facts import Loss, State
@@ -145,6 +145,7 @@ def test_stop_is_sigterm_first(rig):
 
 def test_stop_is_sigkill_then(rig):
     """A job that does not want to end is killed."""
+    rig.kill_after(0.5)
     id_ = rig.start(STUBBORN)
     rig.lines(id_)
     rig.backend.runner.stop([id_], "now")
@@ -196,7 +197,7 @@ def test_stop_of_several(rig):
     rig.backend.runner.stop(ids[:2], "these two")
 
     assert [rig.finish(id_).loss for id_ in ids[:2]] == [Loss.CANCELLED] * 2
-    assert rig.status(ids[2]).state is State.RUNNING
+    assert rig.reach(ids[2], State.RUNNING).state is State.RUNNING
 
 
 def test_describe_leaves_out_what_is_not_there(rig):
@@ -289,13 +290,17 @@ def test_no_retry_after_stop(rig):
 
 def test_stop_between_attempts(rig):
     """A job that fails again and again can be stopped at any moment."""
-    id_ = rig.start("import sys, time; time.sleep(0.1); sys.exit(1)", retries=9)
+    # The last attempt waits to be stopped, however late that comes.
+    code = f"""
+        import os, sys, time
+        time.sleep(600 if os.environ[{keys.ENV_BATCH_ATTEMPT!r}] == "10" else 0.1)
+        sys.exit(1)
+    """
+    id_ = rig.start(textwrap.dedent(code), retries=9)
     rig.reach(id_, State.RUNNING)
     rig.backend.runner.stop([id_], "no more")
-    status = rig.finish(id_)
 
-    assert status.loss is Loss.CANCELLED
-    assert status.attempt < 10
+    assert rig.finish(id_).loss is Loss.CANCELLED
 
 
 def test_timeout(rig):
@@ -379,8 +384,9 @@ def test_stopping_an_array_stops_all_of_it(rig):
     """While any child lives it is PENDING; those that wait never start."""
     id_ = rig.start(f"{ARRAY}\ntime.sleep(600)", children=30, cpu=1)
     rig.lines(f"{id_}:0")
-    assert rig.status(id_).state is State.PENDING
-    assert rig.status(id_).children[State.RUNNING]
+    # A child may have said something before it is counted.
+    counted = until(lambda: rig.status(id_), lambda status: State.RUNNING in status.children)
+    assert counted.state is State.PENDING
     rig.backend.runner.stop([id_], "enough")
     status = rig.finish(id_)
 
