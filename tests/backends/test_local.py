@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 import json
 import os
 import shutil
@@ -20,6 +21,7 @@ import pytest
 from stub import KEY, Rig, until, worker_zip
 
 from nbbatch.backends.local import LocalRunner, environments, local_backend, machine, workers
+from nbbatch.backends.local.folder import JobFolder
 from nbbatch.backends.local.supervise import memory, processes
 from nbbatch.backends.local.supervise.attempt import exit_reason
 from nbbatch.backends.local.supervise.record import Record, encode
@@ -694,6 +696,25 @@ def test_interpreters_of_version_managers(tmp_path, monkeypatch):
 
     assert environments.interpreter("3.77") == works
     assert environments.interpreter("3.78") is None
+
+
+@pytest.mark.parametrize("when", [1, 2])
+def test_a_job_that_is_forgotten_while_somebody_looks(tmp_path, monkeypatch, when):
+    """There is none, neither one that died nor an error, whenever its folder goes."""
+    job = JobFolder(tmp_path / "job")
+    os.close(job.create(0.0, {}))
+    read, looks = job._facts, itertools.count(1)
+
+    def look():
+        last = next(looks) == when
+        found = read() if when == 1 or not last else None
+        if last:
+            job.remove()
+        return found
+
+    monkeypatch.setattr(job, "_facts", look)
+
+    assert job.status() is None
 
 
 def test_bytes_that_are_no_text(local):

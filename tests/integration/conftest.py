@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import json
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,8 @@ import pytest
 from nbbatch.futures import Job
 from nbbatch.session import Session, current_session
 
-_PATIENCE = 10.0
+#: Long enough for a slow machine; a test that passes never waits for it.
+_PATIENCE = 60.0
 
 
 class Notebook:
@@ -68,6 +71,39 @@ def attach_last() -> Job[Any]:
     """Attach the job that was started last."""
     session = current_session()
     return session.attach(next(session.jobs()).id)
+
+
+def until(look: Callable[[], Any]) -> Any:
+    """Wait until something is true, and return it."""
+    deadline = time.monotonic() + _PATIENCE
+    while not (found := look()):
+        assert time.monotonic() < deadline, found
+        time.sleep(0.02)
+    return found
+
+
+@contextlib.contextmanager
+def observed(observer: Any) -> Iterator[None]:
+    """Have each job that is started meanwhile observed from its first moment on."""
+    submit = Session.submit
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Session, "submit", lambda self, *work: submit(self, *work[:2], observer))
+        yield
+
+
+def gone(session: Session) -> None:
+    """Wait until nothing of all jobs that have ended runs any more, or writes anything."""
+    runner = session.backend.runner
+    ids = [record.batch_job_id for record in session.jobs() if record.outcome]
+    until(lambda: all(status.state.final for status in runner.describe(ids).values()))
+
+
+def noted(session: Session, job: Job[Any]) -> dict[str, Any]:
+    """Return what a running job's supervisor has noted, once it knows the job's process."""
+    path = session.settings.home / "local" / job.batch_job_id / "state.json"
+    return until(  # type: ignore[no-any-return]
+        lambda: "worker" in (facts := json.loads(path.read_text())) and facts
+    )
 
 
 @pytest.fixture

@@ -157,12 +157,20 @@ class JobFolder:
             return {"state": "RUNNING"}
 
     def _heir(self, facts: dict[str, Any]) -> dict[str, Any] | None:
-        """Return the last facts of a job for which nobody answers; None while somebody does."""
+        """Return the last facts of a job for which nobody answers; None while somebody does.
+
+        Raises
+        ------
+        FileNotFoundError
+            There is no such job any more.
+        """
         lock = _open_lock(self.path)
         try:
             if _is_held(lock, facts):
                 return None
-            latest = self._facts() or facts
+            latest = self._facts()
+            if latest is None:
+                raise FileNotFoundError(self.path)
             return latest if State(latest["state"]).final else self._bury(latest)
         finally:
             os.close(lock)

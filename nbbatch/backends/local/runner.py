@@ -127,7 +127,8 @@ class LocalRunner:
 
     def describe(self, ids: Sequence[str]) -> Mapping[str, Status]:
         """Return what is known about jobs; see `nbbatch.backends.base.Runner.describe`."""
-        found = {id_: self._describe(id_) for id_ in ids}
+        with as_backend_errors():
+            found = {id_: self._describe(id_) for id_ in ids}
         return {id_: status for id_, status in found.items() if status is not None}
 
     def failed(self, id_: str) -> Mapping[int, Status]:
