@@ -85,7 +85,8 @@ class Job(Told, Future, Generic[R]):  # type: ignore[type-arg]
         if self.done():
             return self.cancelled()
         self._registry.cancel(self.id)
-        # Before it is stopped: whoever starts it again just then looks at this afterwards.
+        # First: whoever finds the job just now, or starts it again, must know that it is to end;
+        # and its end may be seen before the backend has answered.
         self._tracker.cancelled_here = True
         try:
             self._stop()
