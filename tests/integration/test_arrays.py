@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 import weakref
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from nbbatch.facts import JobFacts, State
 from nbbatch.session import Session, current_session
 from nbbatch.wire import keys
 from nbbatch.wire.frames import Frame
+from tests.integration.conftest import observed, until
 
 pytestmark = pytest.mark.usefixtures("local_session")
 
@@ -57,14 +57,6 @@ def functions() -> Any:
 work = functions()
 
 
-def until(look: Any) -> None:
-    """Wait until something is true."""
-    deadline = time.monotonic() + 60
-    while not look():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 def test_an_array_of_which_all_succeed() -> None:
     """Values in order, also by index and in slices; each child knows its place and its log."""
     job = work.map([10, 20, 30], y=2)
@@ -81,11 +73,34 @@ def test_an_array_of_which_all_succeed() -> None:
         job.logs(child=3)
 
 
-def test_two_of_ten_fail() -> None:
+def test_last_words_that_come_after_the_outcomes() -> None:
+    """What children have printed is whole once the array is done, however late their monitors."""
+
+    def some(x: int) -> int:
+        import os
+        import signal
+        import subprocess
+
+        monitor = os.getppid()
+        later = ["sh", "-c", f"sleep 0.5; kill -CONT {monitor}"]
+        subprocess.Popen(later, start_new_session=True)
+        os.kill(monitor, signal.SIGSTOP)
+        print("item", x)
+        return x
+
+    job = batch(some).map(range(2))
+    assert job.result(60) == [0, 1]
+    assert job.logs() == "[child 0] item 0\n[child 1] item 1\n"
+    assert [output["text"] for output in job.outputs] == [job.logs()]
+
+
+def test_two_of_ten_fail(tmp_path: Path) -> None:
     """The others' results are kept; a failure raises when its result is taken, with its index."""
-    job = work.map(range(10))
     seen = Seen()
-    job.observe(seen)
+    with observed(seen):
+        job = work.map(range(10), wait=str(tmp_path / "gate"))
+    until(lambda: any(facts.state is State.RUNNING for facts in seen.facts))
+    (tmp_path / "gate").touch()
     values, raised, results = [], {}, iter(job)
     for index in range(10):
         try:
@@ -112,7 +127,6 @@ def test_two_of_ten_fail() -> None:
     assert job.facts.message == "2 of 10 failed: child 3: ValueError: no 3"
     assert "[child 3] ValueError: no 3\n" in seen.text
     assert [facts.state for facts in seen.facts if facts.done] == [State.FAILED]
-    assert any(facts.state is State.RUNNING for facts in seen.facts)
 
 
 def test_chunks() -> None:
@@ -303,7 +317,7 @@ def test_another_kernel_finds_it_again(tmp_path: Path) -> None:
     assert job.wait(60)
     assert again.facts.children == job.facts.children
     later: Any = nbbatch.attach(job.id)
-    assert list(later.errors()) in ([], [3])
+    assert list(later.errors()) == [3]
     assert later.wait(60)
     assert list(later.errors()) == [3]
     (listed,) = nbbatch.jobs()
@@ -323,12 +337,13 @@ def test_the_roll_tells_of_children_that_nobody_follows(local_session: Session) 
     roll = local_session.roll()
     roll.open()
     try:
-        until(lambda: roll.facts()[0].done)
-        (facts,) = roll.facts()
+        (facts,) = until(lambda: [facts for facts in roll.facts() if facts.done])
     finally:
         roll.close()
     assert facts.children == job.facts.children
     assert facts.message == job.facts.message
+    # The last words of children come a moment after their outcomes.
+    until(lambda: len(roll.outputs(job.id)) > 1)
     assert [o["output_type"] for o in roll.outputs(job.id)] == ["stream", "error"]
 
 
@@ -350,13 +365,13 @@ def test_the_roll_looks_at_the_children_of_a_live_array(
     roll = Session(local_session.settings).roll()
     roll.open()
     try:
-        until(lambda: roll.facts() and roll.facts()[0].children.done == 2)
-        (facts,) = roll.facts()
+        # How many have ended the backend tells, and maybe sooner than the children's own objects.
+        (facts,) = until(lambda: [f for f in roll.facts() if f.children.states[:2] == "65"])
     finally:
         roll.close()
     gate.touch()
     assert facts.children is not None
-    assert (facts.state, facts.children.states[:2]) == (State.RUNNING, "65")
+    assert (facts.state, facts.children.done) == (State.RUNNING, 2)
     assert facts.children.failed[0].message.startswith("ZeroDivisionError: ")
     assert job.wait(60)
 
@@ -452,11 +467,11 @@ def test_those_that_failed_are_tried_again(tmp_path: Path) -> None:
 
     function = batch(some)
     job = function.map(range(12), where=str(ran), add=100, chunksize=3)
-    assert list(job.errors()) in ([], [3], [3, 7], [3, 7, 11])
+    assert set(job.errors()) <= {3, 7, 11}
     assert job.wait(60)
     (tmp_path / "fixed-7").touch()
     second = job.retry_failed(chunksize=2)
-    assert list(second.errors()) in ([], [3], [3, 11])
+    assert set(second.errors()) <= {3, 11}
     with pytest.raises(ValueError, match="no 3") as caught:
         second.result(60)
     assert caught.value.__notes__ == ["raised for item 3"]
@@ -625,9 +640,13 @@ def test_what_other_processes_use_is_not_counted() -> None:
     assert job.facts.peak is None
 
 
-def test_short_items_share_children(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_short_items_share_children(
+    local_session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Once a map has shown how little they take, as many are used as can run side by side."""
     monkeypatch.setattr("nbbatch.backends.local.machine.room", lambda options, environ: 2)
+    # However slow this machine is just now, they are short.
+    monkeypatch.setattr(local_session.durations, "_worth", 1000.0)
 
     def run() -> Any:
         return batch(lambda x: x + 1).map(range(30))

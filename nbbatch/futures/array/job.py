@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol, TypeVar, overload
 from nbbatch.backends.base import Backend
 from nbbatch.errors import JobCancelledError
 from nbbatch.facts import Children
-from nbbatch.futures.array.printed import Printed
+from nbbatch.futures.array.printed import Over, Printed
 from nbbatch.futures.array.results import Completed, Results
 from nbbatch.futures.array.taken import Taken
 from nbbatch.futures.array.tracker import ArrayTracker
@@ -299,8 +299,13 @@ class ArrayJob(Job[list[R]]):
         return self._printed().outputs()
 
     def _printed(self) -> Printed:
-        last_resort = self._child_log if self.done() else None
-        return Printed(self._backend.store, self._array, last_resort)
+        over = Over(self._child_log, self._has_ended) if self.done() else None
+        return Printed(self._backend.store, self._array, over)
+
+    def _has_ended(self) -> bool:
+        """Tell whether the backend says that nothing of the job runs any more."""
+        ids = [id_] if (id_ := self.batch_job_id) else []
+        return all(each.state.final for each in self._backend.runner.describe(ids).values())
 
     def _child_log(self, child: int) -> Iterator[str]:
         id_ = self.batch_job_id
