@@ -87,7 +87,7 @@ def test_the_same_user(machine: Machine, tmp_path: Path) -> None:
     listed = {facts.id: facts for facts in nbbatch.jobs()}
     assert set(listed) == {ended.id, running.id}
     assert listed[ended.id].batch_job_id == ended.batch_job_id
-    assert str(listed[ended.id].state) in ("RUNNING", "SUCCEEDED")
+    assert str(listed[ended.id].state) in ("STARTING", "RUNNING", "SUCCEEDED")
     there = nbbatch.attach(ended.id)
     assert (there.result(60), there.logs()) == (9, "number 3\n")
     other = nbbatch.attach(running.id[-6:])

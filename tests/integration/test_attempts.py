@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import threading
@@ -23,7 +22,7 @@ from nbbatch.futures.watching.again import Again
 from nbbatch.options import Options
 from nbbatch.session import Session
 from nbbatch.wire import keys
-from tests.integration.conftest import Notebook, attach_last
+from tests.integration.conftest import Notebook, attach_last, noted, observed, until
 
 pytestmark = [pytest.mark.thorough, pytest.mark.usefixtures("local_session")]
 _PATIENCE = 60.0
@@ -34,12 +33,14 @@ class Seen:
 
     def __init__(self) -> None:
         self.facts: list[JobFacts] = []
+        self.notices: list[str] = []
 
     def on_facts(self, facts: JobFacts) -> None:
         self.facts.append(facts)
 
     def on_frames(self, frames: Any) -> None:
-        """Frames are not looked at."""
+        # What comes together is put together: a notice may be over before it is a job's message.
+        self.notices += [item["text"] for item in frames if item["kind"] == "notice"]
 
     @property
     def messages(self) -> list[str]:
@@ -48,23 +49,20 @@ class Seen:
 
 def run(function: Any, *args: Any, **options: Any) -> tuple[Job[Any], Seen]:
     """Run a function as a job, to its end."""
-    job: Job[Any] = batch(**options)(function).submit(*args)
     seen = Seen()
-    job.observe(seen)
+    with observed(seen):
+        job: Job[Any] = batch(**options)(function).submit(*args)
     assert job.wait(_PATIENCE)
     return job, seen
 
 
 def reach(job: Job[Any], state: State) -> None:
-    """Wait until a job is in a state."""
-    deadline = time.monotonic() + _PATIENCE
-    while job.state != state:
-        assert time.monotonic() < deadline, job.facts
-        time.sleep(0.01)
+    """Wait until a job is in a state, in which it stays."""
+    until(lambda: job.state == state)
 
 
-def large() -> Any:
-    """Make a function that needs more than 80 MiB, and less than 160."""
+def large(gate: Path | None = None) -> Any:
+    """Make a function that needs more than 80 MiB, and less than 160; it ends with a file."""
 
     # Inside a function, so that it travels by value, without this module.
     def fill() -> tuple[int, int]:
@@ -74,6 +72,8 @@ def large() -> Any:
         if current.resources["memory"] < 160:
             # Until somebody sees it.
             time.sleep(600)
+        while gate is not None and not gate.exists():
+            time.sleep(0.01)
         return current.attempt, current.resources["memory"]
 
     return fill
@@ -104,10 +104,18 @@ def test_the_attempts_come_to_an_end() -> None:
 
 
 @pytest.fixture
-def short(local_session: Session, monkeypatch: pytest.MonkeyPatch) -> Record:
+def gate(tmp_path: Path) -> Path:
+    """Name the file without which a job does not end that has its memory; it is there."""
+    path = tmp_path / "gate"
+    path.touch()
+    return path
+
+
+@pytest.fixture
+def short(local_session: Session, monkeypatch: pytest.MonkeyPatch, gate: Path) -> Record:
     """Let a job run out of memory whose kernel is gone before it could start it again."""
     monkeypatch.setattr(local_session, "_again", None)
-    job, _ = run(large(), memory=80, retries=1, retry_on="memory")
+    job, _ = run(large(gate), memory=80, retries=1, retry_on="memory")
     assert isinstance(job.exception(), errors.OutOfMemoryError)
     record = local_session._registry.get(job.id)
     assert record is not None
@@ -150,9 +158,12 @@ def test_a_kernel_that_died_over_it(short: Record, local_session: Session) -> No
     assert session.attach(short.id).result(_PATIENCE) == (2, 160)
 
 
-def test_a_job_that_was_cancelled_just_then(short: Record, local_session: Session) -> None:
+def test_a_job_that_was_cancelled_just_then(
+    short: Record, local_session: Session, gate: Path
+) -> None:
     """Another kernel has cancelled it, before or while it is started again: it ends."""
     session = local_session
+    gate.unlink()
 
     def relaunch(record: Record, options: Options) -> Launch:
         session.cancel(short.id)
@@ -250,7 +261,7 @@ def test_a_pause_between_attempts() -> None:
     job, seen = run(flaky, retries=1, minutes_between_retries=0.02)
 
     assert job.result() - job.facts.submitted_at >= 1.2
-    assert "waits 1.2 s before attempt 2" in seen.messages
+    assert "waits 1.2 s before attempt 2" in seen.notices
 
 
 def test_a_pause_can_be_cut_short() -> None:
@@ -260,10 +271,7 @@ def test_a_pause_can_be_cut_short() -> None:
         raise ValueError
 
     job = batch(retries=1, minutes_between_retries=30)(fail).submit()
-    deadline = time.monotonic() + _PATIENCE
-    while "waits 30 min" not in job.facts.message:
-        assert time.monotonic() < deadline, job.facts
-        time.sleep(0.01)
+    until(lambda: "waits 30 min" in job.facts.message)
     job.cancel()
 
     with pytest.raises(errors.JobCancelledError):
@@ -273,7 +281,7 @@ def test_a_pause_can_be_cut_short() -> None:
 def test_a_timeout_brings_back_what_was_bound(notebook: Notebook) -> None:
     """What a cell had bound when its time was over is in the notebook, and its text is there."""
     error = notebook.failing(
-        "import time\nbefore = [1, 2]\nprint('so far')\ntime.sleep(600)\nafter = 1", "--timeout 1"
+        "import time\nbefore = [1, 2]\nprint('so far')\ntime.sleep(600)\nafter = 1", "--timeout 8"
     )
 
     assert isinstance(error, errors.JobTimeoutError)
@@ -289,7 +297,7 @@ def test_code_that_dies_of_its_timeout() -> None:
         signal.signal(signal.SIGTERM, lambda *_: os._exit(5))
         time.sleep(600)
 
-    assert isinstance(run(leave, timeout=1)[0].exception(), errors.JobTimeoutError)
+    assert isinstance(run(leave, timeout=5)[0].exception(), errors.JobTimeoutError)
 
 
 def test_a_checkpoint() -> None:
@@ -357,10 +365,7 @@ def test_what_a_job_knows() -> None:
     job, _ = run(look)
     found = job.result()
     folder = Path(found.pop("tempdir"))
-    deadline = time.monotonic() + _PATIENCE
-    while folder.exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    until(lambda: not folder.exists())
 
     assert folder.name.startswith(f"nbbatch-{job.id}")
     assert Path(found.pop("spot_termination_notice")).parent == folder
@@ -401,8 +406,7 @@ def test_a_job_waits_for_others(tmp_path: Path) -> None:
     reach(after, State.PENDING)
     (tmp_path / "go").touch()
 
-    assert after.result(_PATIENCE) > first.result()
-    assert second.done()
+    assert after.result(_PATIENCE) > max(first.result(), second.result(_PATIENCE))
     with pytest.raises(errors.OptionError, match="nowhere"):
         now(depends_on="nowhere")
 
@@ -443,8 +447,7 @@ def test_a_dependency_whose_supervisor_dies(tmp_path: Path, local_session: Sessi
     after = now(depends_on=first)
     reach(after, State.PENDING)
     reach(first, State.RUNNING)
-    home = Path(os.environ["NBBATCH_HOME"])
-    facts = json.loads((home / "local" / first.id / "state.json").read_text())
+    facts = noted(local_session, first)
     os.kill(facts["supervisor"], signal.SIGKILL)
     error = after.exception(_PATIENCE)
 

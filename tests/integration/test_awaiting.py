@@ -20,8 +20,8 @@ from tests.integration.conftest import attach_last
 pytestmark = pytest.mark.thorough
 
 HOLD = """import os, time
-print('begun', flush=True)
 try:
+    print('begun', flush=True)
     while not os.path.exists({path!r}): time.sleep(0.02)
 finally:
     print('ended')
@@ -288,8 +288,9 @@ def test_cancel_comes_by_comm(kernel: Kernel, tmp_path: Path) -> None:
 
 STUBBORN = """%%batch --name long
 import os, time
-print('begun', flush=True)
-try: time.sleep(300)
+try:
+    print('begun', flush=True)
+    time.sleep(300)
 finally:
     print('cleaning', flush=True)
     while not os.path.exists({path!r}): time.sleep(0.02)
@@ -299,6 +300,8 @@ finally:
 def test_stop_cancels_and_a_second_one_gives_the_cell_back(kernel: Kernel, tmp_path: Path) -> None:
     """The second does not wait for the job; afterwards Stop is the kernel's own again."""
     id_ = kernel.start(STUBBORN.format(path=str(tmp_path / "go")))
+    # The job may have begun before the kernel has got as far as to follow it.
+    kernel.until(lambda: any(_is_card(m) for m in kernel.of(id_) if m["msg_type"] == "comm_open"))
     kernel.until(begun)
     kernel.manager.interrupt_kernel()
     kernel.until(lambda: "cleaning" in attach_last().logs())

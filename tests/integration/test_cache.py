@@ -240,7 +240,7 @@ def test_a_map_that_failed_in_part_is_run_again(session: Session) -> None:
 
     for _ in range(2):
         job = f.map([1, 0])
-        assert list(job.errors()) == [] or job.done()
+        assert set(job.errors()) <= {1}
         with pytest.raises(ZeroDivisionError):
             job.result()
 

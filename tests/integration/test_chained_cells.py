@@ -89,7 +89,7 @@ def test_named_results_alone(notebook: Any) -> None:
     job = notebook.batch("found = data, other", "--detach")
 
     assert job.result(_PATIENCE) == {"found": ([1, 2], 5)}
-    assert first.done()
+    assert first.wait(_PATIENCE)
 
 
 def test_what_another_cell_only_read(notebook: Any, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 import nbbatch
 from nbbatch import batch, errors
 from nbbatch.session import Session, current_session
+from tests.integration.conftest import observed, until
 
 pytestmark = pytest.mark.usefixtures("local_session")
 _PATIENCE = 60.0
@@ -129,8 +130,16 @@ def test_an_array_as_an_argument(tmp_path: Path) -> None:
     mapped = double.map(range(5), chunksize=2)
     assert given(mapped).result(_PATIENCE) == (([0, 2, 4, 6, 8],), {})
     assert given(double.map([])).result(_PATIENCE) == (([],), {})
-    broken = batch(lambda x: 1 / x).map([1, 0])
-    error = given(broken).exception(_PATIENCE)
+    gate = tmp_path / "go"
+
+    def invert(x: int) -> float:
+        while not gate.exists():
+            time.sleep(0.02)
+        return 1 / x
+
+    needs = given(batch(invert).map([1, 0]))
+    gate.touch()
+    error = needs.exception(_PATIENCE)
 
     assert isinstance(error, errors.UpstreamError)
     assert "ZeroDivisionError" in error.cause
@@ -304,16 +313,19 @@ class Seen:
         return list(dict.fromkeys(facts.message for facts in self.facts))
 
 
-def short_of_memory(memory: int = 80, **options: Any) -> Any:
-    """Start a job that needs more memory than it asks for, and less than twice as much."""
+def short_of_memory(gate: Path, memory: int = 80, **options: Any) -> Any:
+    """Start a job that needs more memory than it asks for, and less than twice as much.
+
+    It does so once a file is there: those that need it are to be submitted before.
+    """
 
     def fill() -> int:
+        while not gate.exists():
+            time.sleep(0.02)
         data = bytearray(100 << 20)
         for at in range(0, len(data), 4096):
             data[at] = 1
         if nbbatch.current.resources["memory"] < 160:
-            import time
-
             # Until somebody sees it.
             time.sleep(600)
         return nbbatch.current.resources["memory"]
@@ -324,14 +336,15 @@ def short_of_memory(memory: int = 80, **options: Any) -> Any:
 GOES_ON = "a job that it needs has started again: it waits for that one now"
 
 
-def test_what_starts_again_is_waited_for() -> None:
+def test_what_starts_again_is_waited_for(tmp_path: Path) -> None:
     """A job with more memory is another one to the backend: those that need it wait for that."""
-    first = short_of_memory(name="load")
-    second = batch(name="fit")(lambda x: (x, nbbatch.current.attempt)).submit(first)
-    mapped = batch(lambda x, y: x + y[0]).map(range(3), y=second)
+    first = short_of_memory(tmp_path / "go", name="load")
     seen, seen_too = Seen(), Seen()
-    second.observe(seen)
-    mapped.observe(seen_too)
+    with observed(seen):
+        second = batch(name="fit")(lambda x: (x, nbbatch.current.attempt)).submit(first)
+    with observed(seen_too):
+        mapped = batch(lambda x, y: x + y[0]).map(range(3), y=second)
+    (tmp_path / "go").touch()
 
     assert second.result(_PATIENCE) == (160, 1)
     assert mapped.result(_PATIENCE) == [160, 161, 162]
@@ -347,18 +360,16 @@ def test_what_starts_again_is_waited_for() -> None:
 
 
 def test_whoever_attaches_starts_them_again(
-    local_session: Session, monkeypatch: pytest.MonkeyPatch
+    local_session: Session, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """The kernel was gone: another one starts both again, each once, whoever asks for what."""
     with monkeypatch.context() as patched:
         patched.setattr(Session, "_watched", lambda self, job, record: job)
-        first = short_of_memory()
+        first = short_of_memory(tmp_path / "go")
         second = batch(lambda x: x + 1).submit(first)
+    (tmp_path / "go").touch()
     runner = local_session.backend.runner
-    deadline = time.monotonic() + _PATIENCE
-    while not runner.describe([second.id])[second.id].state.final:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    until(lambda: runner.describe([second.id])[second.id].state.final)
     jobs = [nbbatch.attach(second.id) for _ in range(2)]
     assert [job.result(_PATIENCE) for job in jobs] == [161, 161]
 
@@ -366,13 +377,15 @@ def test_whoever_attaches_starts_them_again(
     assert started == sorted([first.id, f"{first.id}-2", second.id, f"{second.id}-anew1"])
 
 
-def test_what_fails_for_good_after_all() -> None:
+def test_what_fails_for_good_after_all(tmp_path: Path) -> None:
     """The attempts come to an end: those that need it are told of the last one."""
-    first = short_of_memory(memory=30, name="load")
+    first = short_of_memory(tmp_path / "go", memory=30, name="load")
     second = batch(lambda x: x).submit(first)
+    (tmp_path / "go").touch()
     error = second.exception(_PATIENCE)
 
     assert isinstance(error, errors.UpstreamError)
     assert f"job {first.id} (load), which it needs, has failed" in error.cause
     assert "ran out of memory" in error.cause
+    assert first.wait(_PATIENCE)
     assert first.facts.attempt == 2

@@ -20,6 +20,7 @@ from nbbatch.session import Session, current_session
 from nbbatch.tidying import tidied
 from nbbatch.wire import keys, layers, spec
 from nbbatch.wire.envelope import Stamp, seal
+from tests.integration.conftest import gone
 
 pytestmark = pytest.mark.thorough
 
@@ -43,14 +44,7 @@ def clean(*words: str) -> str:
 
 def ended() -> None:
     """Wait until what has ended has done so for good: its folder stays as long as it does."""
-    session = current_session()
-    while not all(
-        status.state.final
-        for record in session.jobs()
-        if record.outcome
-        for status in session.backend.runner.describe([record.batch_job_id]).values()
-    ):
-        time.sleep(0.01)
+    gone(current_session())
 
 
 def home() -> Path:
@@ -104,6 +98,7 @@ def test_all_that_is_old_goes(local_session: Session) -> None:
 def test_dry_run(local_session: Session) -> None:
     """It says what would go, and takes nothing."""
     blob(bytearray(LARGE))
+    ended()
     before = files()
 
     assert "would be removed: 1 job," in clean("--dry-run")
@@ -212,11 +207,13 @@ def test_another_machines_jobs(shared_home: Path, tmp_path: Path, mapped: bool) 
     """This user's own stay until their objects say that they are over; then they go."""
     go = tmp_path / "go"
     job = waits.map([str(go), str(go)], data=bytearray(LARGE)) if mapped else waits.submit(str(go))
+    here = current_session()
     elsewhere(tmp_path, "other", secret=True)
     # That the folder of the store is another one there does not matter: it is a link.
     lives = clean()
     go.touch()
     job.result()
+    gone(here)
     over = clean()
 
     assert "jobs that stay: 1 of which this machine can't tell" in lives
@@ -331,6 +328,7 @@ def test_lines_that_can_not_be_read(
 ) -> None:
     """Nothing is removed."""
     blob(1)
+    ended()
     before = files()
     with pytest.raises(error, match=says):
         clean(*words)

@@ -6,7 +6,6 @@ import asyncio
 import functools
 import subprocess
 import sys
-import time
 import traceback
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -19,7 +18,7 @@ import pytest
 from nbbatch import batch
 from nbbatch.session import Session
 from nbbatch.wire import keys
-from tests.integration.conftest import Notebook
+from tests.integration.conftest import Notebook, until
 
 pytestmark = pytest.mark.usefixtures("local_session")
 
@@ -212,7 +211,8 @@ def test_modules_beside_the_notebook(notebook: Notebook, beside: Path) -> None:
     assert notebook["seen"] == 1
     assert notebook["value"] == (200, "payload")
     assert notebook["child"] == "1\n"
-    wait_until_gone(Path(notebook["place"]))
+    # The worker cleans up after its job's outcome is there.
+    until(lambda: not Path(notebook["place"]).exists())
     assert notebook.run("compute.submit(3).result(60)") == (300, "payload")
     assert notebook.run("ownhelpers.decorated.submit(5).result(60)") == 120
     assert notebook.run("ownhelpers.decorated.options(cpu=2).submit(3).result(60)") == 6
@@ -221,14 +221,6 @@ def test_modules_beside_the_notebook(notebook: Notebook, beside: Path) -> None:
     assert "raise KeyError('from the module')" in notebook.shown(error)
     own = notebook.failing("ownhelpers.fail_own()")
     assert type(own) is sys.modules["ownhelpers"].Own
-
-
-def wait_until_gone(path: Path) -> None:
-    """Wait for the worker, which cleans up after its job's outcome is there."""
-    deadline = time.monotonic() + 20
-    while path.exists():
-        assert time.monotonic() < deadline, path
-        time.sleep(0.02)
 
 
 def test_an_edited_module(notebook: Notebook, beside: Path, local_session: Session) -> None:

@@ -23,6 +23,7 @@ from nbbatch.futures import Job
 from nbbatch.futures.records.registry import Registry
 from nbbatch.futures.watching import watcher
 from nbbatch.session import Session
+from tests.integration.conftest import noted, until
 
 pytestmark = pytest.mark.usefixtures("local_session")
 
@@ -30,13 +31,13 @@ pytestmark = pytest.mark.usefixtures("local_session")
 def waiting(go: Path) -> Job[str]:
     """Start a job that runs until a file is there."""
 
-    def until(go: Path) -> str:
+    def work(go: Path) -> str:
         print("begun")
         while not go.exists():
             time.sleep(0.01)
         return "went"
 
-    job: Job[str] = batch(until).submit(go)
+    job: Job[str] = batch(work).submit(go)
     return job
 
 
@@ -69,15 +70,14 @@ def test_states_and_repr(tmp_path: Path) -> None:
     with pytest.raises(TimeoutError):
         job.exception(timeout=0.01)
     assert not job.wait(0)
-    while not job.running():
-        time.sleep(0.01)
+    until(job.running)
     assert job.state == "RUNNING"
     assert not job.done()
-    assert repr(job) == f"<Job {job.id} until: RUNNING, on local>"
-    assert (job.name, job.batch_job_id) == ("until", job.id)
+    assert repr(job) == f"<Job {job.id} work: RUNNING, on local>"
+    assert (job.name, job.batch_job_id) == ("work", job.id)
     (tmp_path / "go").touch()
     assert job.result(60) == "went"
-    assert repr(job) == f"<Job {job.id} until: ok, on local>"
+    assert repr(job) == f"<Job {job.id} work: ok, on local>"
     assert job.state == "SUCCEEDED"
     assert job.facts.stopped_at
     assert job.facts.started_at
@@ -88,8 +88,7 @@ def test_states_and_repr(tmp_path: Path) -> None:
 def test_cancelling(tmp_path: Path, when: str) -> None:
     """A job can be cancelled in any state; it says so, and is done once it really is."""
     job = waiting(tmp_path / "go")
-    while when == "running" and "begun" not in job.logs():
-        time.sleep(0.01)
+    until(lambda: when != "running" or "begun" in job.logs())
     assert job.cancel()
     with pytest.raises(JobCancelledError) as caught:
         job.result(60)
@@ -128,15 +127,14 @@ def test_clean_up_when_cancelled(tmp_path: Path) -> None:
     """``finally`` blocks run, and what they print is in the log."""
 
     def work() -> None:
-        print("begun")
         try:
+            print("begun")
             time.sleep(300)
         finally:
             print("cleaned up")
 
     job = batch(retries=2)(work).submit()
-    while "begun" not in job.logs():
-        time.sleep(0.01)
+    until(lambda: "begun" in job.logs())
     job.cancel()
     with pytest.raises(JobCancelledError):
         job.result(60)
@@ -147,15 +145,14 @@ def test_what_a_cancelled_job_makes_of_it() -> None:
     """However the code dresses the signal up, the job was cancelled."""
 
     def work() -> None:
-        print("begun")
         try:
+            print("begun")
             time.sleep(300)
         except BaseException as error:
             raise RuntimeError("interrupted") from error
 
     job = batch(work).submit()
-    while "begun" not in job.logs():
-        time.sleep(0.01)
+    until(lambda: "begun" in job.logs())
     job.cancel()
     with pytest.raises(JobCancelledError):
         job.result(60)
@@ -172,8 +169,7 @@ def test_a_handler_of_its_own(tmp_path: Path) -> None:
         return "saved"
 
     job = batch(work).submit()
-    while "begun" not in job.logs():
-        time.sleep(0.01)
+    until(lambda: "begun" in job.logs())
     job.cancel()
     assert job.result(60) == "saved"
     assert not job.cancelled()
@@ -183,7 +179,7 @@ def test_many_at_once() -> None:
     """`concurrent.futures` knows what to do with jobs."""
     started = [double(number) for number in range(4)]
     assert sorted(job.result() for job in as_completed(started, timeout=60)) == [0, 2, 4, 6]
-    done, left = wait(started, timeout=1, return_when=ALL_COMPLETED)
+    done, left = wait(started, timeout=60, return_when=ALL_COMPLETED)
     assert (len(done), len(left)) == (4, 0)
 
 
@@ -225,10 +221,15 @@ def test_await() -> None:
     assert asyncio.run(main()) == [2, 4]
 
 
-def test_who_unpickles() -> None:
+def test_who_unpickles(tmp_path: Path) -> None:
     """Two threads that ask get one object, unpickled once, by one of them."""
+    go = tmp_path / "go"
+    go.touch()
 
     def make() -> Any:
+        while not go.exists():
+            time.sleep(0.01)
+
         class Noting:
             def __reduce__(self) -> Any:
                 text = "__import__('threading').current_thread()"
@@ -248,15 +249,18 @@ def test_who_unpickles() -> None:
     assert found[0] is found[1]
     assert found[0][0] == "asks"
 
+    # It is not to be done before somebody can be called for that.
+    go.unlink()
     other = batch(make).submit()
     names: list[str] = []
     done = threading.Event()
     other.add_done_callback(lambda job: (names.append(job.result()[0]), done.set()))
+    go.touch()
     assert done.wait(60)
     assert names[0] not in ("nbbatch", "MainThread")
 
 
-def test_an_observer_that_fails(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_observer_that_fails(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
     """Whoever looks at a job and fails is told, and neither the job nor others suffer."""
 
     class Broken:
@@ -267,9 +271,10 @@ def test_an_observer_that_fails(caplog: pytest.LogCaptureFixture) -> None:
         def on_frames(self, frames: list[dict[str, Any]]) -> None:
             raise ValueError("broken")
 
-    job, other = double(1), double(2)
+    job, other = waiting(tmp_path / "go"), double(2)
     job.observe(Broken())
-    assert job.result(60) == 2
+    (tmp_path / "go").touch()
+    assert job.result(60) == "went"
     assert other.result(60) == 4
     assert "no longer shown" in caplog.text
 
@@ -302,8 +307,7 @@ def test_a_job_outlives_its_kernel(tmp_path: Path) -> None:
         kernel.kill()
     job = attach(id_)
     assert (job.id, job.name, job.kind) == (id_, "work", "call")
-    while "begun" not in job.logs():
-        time.sleep(0.01)
+    until(lambda: "begun" in job.logs())
     go.touch()
     assert job.result(60) == [1, 2]
     assert attach("work").result(60) == [1, 2]
@@ -329,14 +333,14 @@ def test_the_list_of_jobs(tmp_path: Path) -> None:
     running = waiting(tmp_path / "go")
     assert done.wait(60)
     assert failed.wait(60)
-    while not running.running():
-        time.sleep(0.01)
     (tmp_path / "nbbatch-home" / "jobs" / "20260101-000000-00000000.json").write_text("{")
+    # The list asks the backend, which may know it later than the job itself says it.
+    until(lambda: "RUNNING" in [str(facts.state) for facts in jobs()])
     listed = {facts.name: facts for facts in jobs()}
-    assert set(listed) == {"lambda", "failing", "until"}
+    assert set(listed) == {"lambda", "failing", "work"}
     assert listed["lambda"].outcome == "ok"
     assert listed["failing"].message == "ZeroDivisionError: division by zero"
-    assert str(listed["until"].state) == "RUNNING"
+    assert str(listed["work"].state) == "RUNNING"
     (tmp_path / "go").touch()
     assert running.result(60) == "went"
 
@@ -351,8 +355,7 @@ def test_a_job_that_nobody_knows(
     job = double(1)
     assert job.result(60) == 2
     home, runner = local_session.settings.home, local_session.backend.runner
-    while not runner.describe([job.id])[job.id].state.final:
-        time.sleep(0.01)
+    until(lambda: runner.describe([job.id])[job.id].state.final)
     for folder in (home / "local" / job.id, home / "store" / "jobs" / job.id):
         subprocess.run(["rm", "-r", str(folder)], check=True)
     runner._ended.clear()  # type: ignore[attr-defined]
@@ -367,13 +370,9 @@ def test_a_job_that_nobody_knows(
 
 def test_a_supervisor_that_is_killed(local_session: Session, tmp_path: Path) -> None:
     """A job whose supervisor dies is reported as lost, and its processes are ended."""
-    import json
-
     job = waiting(tmp_path / "go")
-    while "begun" not in job.logs():
-        time.sleep(0.01)
-    state = local_session.settings.home / "local" / job.id / "state.json"
-    os.kill(json.loads(state.read_text())["supervisor"], signal.SIGKILL)
+    until(lambda: "begun" in job.logs())
+    os.kill(noted(local_session, job)["supervisor"], signal.SIGKILL)
     error = job.exception(60)
     assert isinstance(error, JobLostError)
     assert "supervisor" in error.cause

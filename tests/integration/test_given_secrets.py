@@ -14,7 +14,7 @@ from nbbatch import batch, secrets
 from nbbatch.errors import ConfigurationError, CredentialsError, NotFoundError
 from nbbatch.notebook import run_notebook
 from nbbatch.session import Session
-from tests.integration.conftest import Notebook
+from tests.integration.conftest import Notebook, gone
 from tests.servers import KEYS, REGION, aws
 
 pytestmark = pytest.mark.thorough
@@ -59,7 +59,9 @@ hidden = os.environ["PASSWORD"]; del hidden
 CELLS = [BEGIN, f"{LINE} --dry-run\n1", LOOK, FAIL, "print(*seen, *left, type(problem).__name__)"]
 
 
-def test_a_secret_is_nowhere_but_in_its_job(vault: str, tmp_path: Path) -> None:
+def test_a_secret_is_nowhere_but_in_its_job(
+    vault: str, tmp_path: Path, local_session: Session
+) -> None:
     """No object, log, record, request or executed notebook holds one; the job itself does."""
     import hashlib
 
@@ -72,6 +74,7 @@ def test_a_secret_is_nowhere_but_in_its_job(vault: str, tmp_path: Path) -> None:
     last = nbformat.read(target, as_version=4).cells[-1]
     assert last.outputs[0].text.split() == [*digests, "ZeroDivisionError"]
     assert '"ssm:/vault/token"' in said
+    gone(local_session)
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert len(files) > 10
     for path in files:

@@ -17,7 +17,7 @@ def test_functions_need_the_kernels_python(
     job = nbbatch.batch(lambda: 1).submit()
 
     with pytest.raises(errors.ImageError) as caught:
-        job.result(30)
+        job.result(60)
 
     assert "Python 3.8" in caught.value.cause
     assert "--image python:3.8" in caught.value.hint
@@ -59,7 +59,7 @@ def test_current(local_session: Session) -> None:
     job = knows.submit()
     asked = {"cpu": 1.0, "gpu": 0, "memory": 1024, "image": None}
 
-    assert job.result(30) == [
+    assert job.result(60) == [
         job.id, "knows", 1, 2, job.batch_job_id, asked, "local", True, 1, None
     ]  # fmt: skip
     assert not nbbatch.current

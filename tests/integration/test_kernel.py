@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +12,7 @@ from nbclient import NotebookClient
 
 from nbbatch.futures.telling.replay import TEXT_LIMIT
 from nbbatch.session import Session, current_session
-from tests.integration.conftest import attach_last
+from tests.integration.conftest import attach_last, until
 
 pytestmark = pytest.mark.thorough
 
@@ -89,10 +88,12 @@ def test_stop_cancels_the_job(kernel: Any) -> None:
     """An interrupt of the kernel ends the job, lets it clean up, and the cell says so."""
     manager, client = kernel
     client.execute_interactive("%load_ext nbbatch", timeout=60, output_hook=lambda _: None)
-    body = "%%batch\nimport time\nprint('begun')\ntry: time.sleep(300)\nfinally: print('cleaned')"
-    request = client.execute(body)
-    while not _begun():
-        time.sleep(0.02)
+    body = "%%batch\nimport time\ntry:\n    print('begun')\n    time.sleep(300)\n"
+    request = client.execute(body + "finally: print('cleaned')")
+    # The job may have begun before the kernel has got as far as to follow it.
+    while client.get_iopub_msg(timeout=60)["msg_type"] != "display_data":
+        pass
+    until(_begun)
     manager.interrupt_kernel()
     reply = client.get_shell_msg(timeout=60)
     assert reply["parent_header"]["msg_id"] == request

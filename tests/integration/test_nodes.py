@@ -17,7 +17,7 @@ from nbbatch.futures import Job
 from nbbatch.session import Session
 from nbbatch.wire import keys
 from nbbatch.wire.frames import Frame
-from tests.integration.conftest import Notebook
+from tests.integration.conftest import Notebook, observed, until
 
 pytestmark = pytest.mark.usefixtures("local_session")
 
@@ -47,14 +47,6 @@ def start(function: Any, *args: Any, **options: Any) -> Job[Any]:
     return job
 
 
-def until(look: Any) -> None:
-    """Wait until something is true."""
-    deadline = time.monotonic() + 60
-    while not look():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 def test_a_function_on_three_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each node knows which one it is; values, logs and outputs come back in the nodes' order."""
     monkeypatch.setenv("RANK", "7")
@@ -68,9 +60,9 @@ def test_a_function_on_three_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
         port = os.environ["MASTER_PORT"]
         return x * current.node_index, current.num_nodes, main_ip, batch_id, told, port
 
-    job = start(work, 10, nodes=3)
     seen = Seen()
-    job.observe(seen)
+    with observed(seen):
+        job = start(work, 10, nodes=3)
     found = job.result(60)
     assert [value[0] for value in found] == [0, 10, 20]
     assert {value[1:3] for value in found} == {(3, "127.0.0.1")}

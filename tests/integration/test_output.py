@@ -19,6 +19,7 @@ import pytest
 from nbbatch import batch
 from nbbatch.futures import Job
 from nbbatch.futures.telling.replay import TEXT_LIMIT
+from tests.integration.conftest import observed, until
 
 pytestmark = pytest.mark.usefixtures("local_session")
 
@@ -98,14 +99,17 @@ def test_every_way_to_write(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sorted(lines) == sorted(wanted)
 
 
-def test_what_runs_on_after_the_end() -> None:
+def test_what_runs_on_after_the_end(tmp_path: Path) -> None:
     """Threads and processes that the code leaves behind do not keep the job from ending."""
+
+    told = tmp_path / "told"
 
     def leave() -> int:
         threading.Thread(target=lambda: time.sleep(300)).start()
-        subprocess.Popen(["sh", "-c", "echo left; exec sleep 300"])
+        subprocess.Popen(["sh", "-c", f"echo left; touch '{told}'; exec sleep 300"])
         subprocess.Popen(["sleep", "300"], start_new_session=True)
-        time.sleep(0.1)
+        while not told.exists():
+            time.sleep(0.01)
         return 1
 
     started = time.monotonic()
@@ -126,13 +130,10 @@ def test_logs_while_it_runs(tmp_path: Path) -> None:
         print("done")
 
     job = batch(talk).submit(go)
-    while "begun" not in job.logs():
-        assert not job.done()
-        time.sleep(0.01)
+    until(lambda: "begun" in job.logs())
     assert job.logs() == "begun\n"
     assert [output["text"] for output in job.outputs] == ["begun\n"]
-    while not job.running():
-        time.sleep(0.01)
+    until(job.running)
     go.touch()
     job.result(60)
     assert job.logs() == "begun\ndone\n"
@@ -150,9 +151,9 @@ def test_a_hundred_megabytes() -> None:
         print("the end")
 
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    job = batch(flood).submit()
     seen = Watching()
-    job.observe(seen)
+    with observed(seen):
+        job = batch(flood).submit()
     job.result(120)
     extra = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     assert seen.size == 100_000 * 1000 + len("the end\n")
@@ -214,21 +215,23 @@ def test_a_handler_that_prints_and_raises() -> None:
         armed = False
 
         def ring(*_: Any) -> None:
+            nonlocal armed
             print("ring")
             if armed:
+                # Not a second time, before the first has been caught.
+                armed = False
                 raise Alarm
 
         signal.signal(signal.SIGALRM, ring)
         signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
         caught, end = 0, time.monotonic() + 0.5
-        while time.monotonic() < end:
+        while not caught or time.monotonic() < end:
             try:
                 armed = True
                 for _ in range(10):
                     print("x" * 5000)
                 armed = False
             except Alarm:
-                armed = False
                 caught += 1
         signal.setitimer(signal.ITIMER_REAL, 0)
         print("\nthe end")

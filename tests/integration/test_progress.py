@@ -17,7 +17,7 @@ from nbbatch.bars import Progress
 from nbbatch.facts import JobFacts
 from nbbatch.futures import Job
 from nbbatch.widgets.model import CardModel, card_model
-from tests.integration.conftest import Notebook, attach_last
+from tests.integration.conftest import Notebook, attach_last, observed
 
 pytestmark = pytest.mark.usefixtures("local_session")
 
@@ -59,9 +59,9 @@ def replayed() -> Job[Any]:
 
 def start(function: Any, *args: Any, **options: Any) -> tuple[Job[Any], Seen]:
     """Start a function as a job, and watch it."""
-    job: Job[Any] = batch(**options)(function).submit(*args)
     seen = Seen()
-    job.observe(seen)
+    with observed(seen):
+        job: Job[Any] = batch(**options)(function).submit(*args)
     return job, seen
 
 

@@ -15,6 +15,7 @@ from nbbatch import batch
 from nbbatch.backends.base import Launch
 from nbbatch.session import Session, current_session
 from nbbatch.wire.envelope import job_key
+from tests.integration.conftest import gone
 
 
 def secrets_of(session: Session, id_: str) -> list[bytes]:
@@ -66,6 +67,7 @@ def test_nothing_on_disk_has_a_key(local_session: Session, tmp_path: Path) -> No
     job = batch(work).submit()
     assert isinstance(job.exception(60), ValueError)
     secrets = secrets_of(local_session, job.id)
+    gone(local_session)
     files = list(files_below(tmp_path))
     assert len(files) > 5
     for path in files:
