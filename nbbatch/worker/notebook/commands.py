@@ -180,7 +180,7 @@ def _copy(process: subprocess.Popen[Any], copies: dict[int, _Copy]) -> None:
     """Copy until all writers are gone, or the command is and what it left has been read."""
     import selectors
 
-    ended = 0.0
+    ended: float | None = None
     with selectors.DefaultSelector() as selector:
         for descriptor in copies:
             selector.register(descriptor, selectors.EVENT_READ)
@@ -192,10 +192,13 @@ def _copy(process: subprocess.Popen[Any], copies: dict[int, _Copy]) -> None:
                 copies[key.fd](data)
                 if not data:
                     selector.unregister(key.fd)
-            if not ready and process.poll() is not None:
-                ended = ended or time.monotonic()
-                if time.monotonic() - ended >= _LINGER:
-                    return
+            if ready:
+                continue
+            # What it wrote last may have come after the look: there is another one in any case.
+            if ended is None:
+                ended = time.monotonic() if process.poll() is not None else None
+            elif time.monotonic() - ended >= _LINGER:
+                return
 
 
 def _read(descriptor: int) -> bytes:
