@@ -7,7 +7,8 @@
 ==================  =============================================================
 
 Whatever is under its name is complete: it was made elsewhere and renamed. A job holds a shared
-lock on its site for as long as it runs; what nobody holds, and many have been used since, goes.
+lock on its site for as long as it runs; what nobody holds, and many have been used since, goes,
+while no job puts a site together: it may be about to use a layer of none of the others.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ import hashlib
 import os
 import shutil
 import stat
-from typing import Callable, List, Optional, Sequence, Tuple
+from contextlib import contextmanager, suppress
+from typing import Callable, Iterator, List, Optional, Sequence, Tuple
 
 from nbbatch import errors
 from nbbatch.wire.layers import Layer
@@ -73,10 +75,22 @@ class Shelf:
         digests = [*sorted(layer.digest for layer in wanted), "settled" if settle else ""]
         name = hashlib.sha256("".join(digests).encode()).hexdigest()
         place = os.path.join(self._root, "sites", name)
-        while not self._hold(place):
-            self._make(place, wanted, fetch, settle)
-        self._tidy()
+        with self._locked(fcntl.LOCK_SH):
+            while not self._hold(place):
+                self._make(place, wanted, fetch, settle)
+        # Another time, where another job is at it, or about to use a layer of no site's.
+        with suppress(BlockingIOError), self._locked(fcntl.LOCK_EX | fcntl.LOCK_NB):
+            self._tidy()
         return place
+
+    @contextmanager
+    def _locked(self, how: int) -> Iterator[None]:
+        lock = os.open(os.path.join(self._root, _LOCK), os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(lock, how)
+            yield
+        finally:
+            os.close(lock)
 
     def _hold(self, place: str) -> bool:
         """Lock a site; False where there is none, or none any more."""
