@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -12,6 +13,8 @@ from urllib.request import url2pathname
 
 __all__ = ["editable_roots", "metadata_of"]
 
+#: Nanoseconds: a folder that changes twice within them may show one time for both.
+_TICK: Final = 100_000_000
 _roots: dict[Path, tuple[int, Mapping[Path, Path]]] = {}
 #: Of its ``.dist-info``, what code asks for; the rest is about files and folders of this machine.
 _TOLD: Final = ("METADATA", "entry_points.txt", "top_level.txt")
@@ -49,10 +52,13 @@ def _installed() -> dict[Path, Path]:
 
 def _roots_in(directory: Path) -> Mapping[Path, Path]:
     try:
-        changed = directory.stat().st_mtime_ns
+        now, changed = time.time_ns(), directory.stat().st_mtime_ns
         known = _roots.get(directory)
         if known is None or known[0] != changed:
-            known = _roots[directory] = (changed, _read_roots(directory))
+            known = (changed, _read_roots(directory))
+            # What is installed right after that may leave the folder with the same time.
+            if now - changed > _TICK:
+                _roots[directory] = known
     except OSError:
         return {}
     return known[1]

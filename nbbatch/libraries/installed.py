@@ -7,6 +7,7 @@ import json
 import os
 import re
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from email.parser import HeaderParser
@@ -19,6 +20,8 @@ from nbbatch.worker.run.fingerprint import normalized
 __all__ = ["Distribution", "Installed", "installed"]
 
 _RECORDS = (".dist-info", ".egg-info")
+#: Nanoseconds: a folder that changes twice within them may show one time for both.
+_TICK = 100_000_000
 #: What a requirement begins with.
 _NAME = re.compile(r"[\w.-]*")
 
@@ -189,6 +192,10 @@ def installed() -> Installed:
     global _known
     places = [place for place in dict.fromkeys(sys.path) if os.path.isdir(place)]
     state = tuple((place, os.stat(place).st_mtime_ns) for place in places)
-    if _known is None or _known[0] != state:
-        _known = (state, Installed(list(map(Path, places))))
-    return _known[1]
+    known = _known
+    if known is None or known[0] != state:
+        now = time.time_ns()
+        known = (state, Installed(list(map(Path, places))))
+        # What is installed right after that may leave a folder with the same time.
+        _known = known if all(now - changed > _TICK for _, changed in state) else None
+    return known[1]

@@ -15,6 +15,7 @@ import sys
 import tempfile
 import textwrap
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -715,6 +716,18 @@ def test_a_job_that_is_forgotten_while_somebody_looks(tmp_path, monkeypatch, whe
     monkeypatch.setattr(job, "_facts", look)
 
     assert job.status() is None
+
+
+def test_what_an_interpreter_has_is_asked_again(tmp_path):
+    """Also where the time of its folder does not tell that something was just installed."""
+    site, now = tmp_path / "site", time.time_ns() + 10**12
+    site.mkdir()
+    for packages in ({}, {"tinylib": "1.0"}):
+        os.utime(site, ns=(now, now))
+        told = {"python": "3.77", "machine": "m", "libc": "", "packages": packages}
+        asked = program(tmp_path / "it", f"echo '{json.dumps({**told, 'path': [str(site)]})}'")
+
+        assert environments.environment(asked).packages == packages
 
 
 def test_bytes_that_are_no_text(local):

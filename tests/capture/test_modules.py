@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -170,6 +171,23 @@ def test_editable_install_by_record(editable: bool, tmp_path: Path) -> None:
     found = local_modules(["mine_a", "mine_b"], search_dir=tmp_path)
 
     assert travelling(found) == ({"mine_a": ["mine_a.py"]} if editable else {})
+
+
+def test_an_editable_install_that_is_new(tmp_path: Path) -> None:
+    """Its folder's time need not tell: its clock may not have ticked in between."""
+    site, now = tmp_path / "env/site-packages", time.time_ns() + 10**12
+    sys.path.append(str(site))
+    for name in ("one", "two"):
+        project = tmp_path / f"conda/site-packages/{name}"
+        write(project, f"mine_{name}.py")
+        write(site, f"{name}-1.dist-info/direct_url.json")
+        record = {"url": project.as_uri(), "dir_info": {"editable": True}}
+        (site / f"{name}-1.dist-info/direct_url.json").write_text(json.dumps(record))
+        os.utime(site, ns=(now, now))
+        sys.path.append(str(project))
+
+        found = local_modules([f"mine_{name}"], search_dir=tmp_path)
+        assert travelling(found) == {f"mine_{name}": [f"mine_{name}.py"]}
 
 
 def test_what_is_said_of_an_editable_install(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from nbbatch.worker.run import fingerprint
 #: Seconds that an interpreter may take to answer.
 _PATIENCE = 60
 _SCRIPT = Path(fingerprint.__file__)
+#: Nanoseconds: a folder that changes twice within them may show one time for both.
+_TICK = 100_000_000
 #: What the worker is written for.
 OLDEST = (3, 9)
 
@@ -43,7 +46,11 @@ def environment(executable: str) -> Target:
         return Target(program, fingerprint.python(), machine, libc, known=True, here=True)
     known = _known.get(program)
     if known is None or known[0] != _state(path for path, _ in known[0]):
-        known = _known[program] = _asked(program)
+        began = time.time_ns()
+        known = _asked(program)
+        # What is installed meanwhile, or right after, may leave a folder with the same time.
+        if all(began - changed > _TICK for _, changed in known[0]):
+            _known[program] = known
     return known[1]
 
 
