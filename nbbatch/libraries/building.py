@@ -8,7 +8,7 @@ import os
 import posixpath
 import re
 import stat
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +16,7 @@ from nbbatch.libraries.compiling import Source
 from nbbatch.libraries.installed import Distribution
 from nbbatch.wire.layers import Chunk, cut, late
 
-__all__ = ["File", "bytecode", "cached_name", "chunks", "linked", "program", "uncompiled"]
+__all__ = ["File", "bytecode", "cached_name", "chunks", "linked", "noted", "program", "uncompiled"]
 
 #: Records of an installation that mean nothing elsewhere; the last one may name private places.
 _SKIPPED: Final = frozenset({"INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json"})
@@ -87,13 +87,23 @@ def _ordinary(found: Distribution) -> bool:
     return found.folder.name in ("site-packages", "dist-packages")
 
 
-def uncompiled(found: Distribution, folder: Path) -> list[Source]:
-    """Return the modules without bytecode of this Python, and where to put it below `folder`."""
+def noted(groups: Iterable[list[Chunk]], names: set[str]) -> Iterator[list[Chunk]]:
+    """Yield files, and add their names to `names`."""
+    for group in groups:
+        names.update(chunk.name for chunk in group)
+        yield group
+
+
+def uncompiled(found: Distribution, folder: Path, sent: Container[str]) -> list[Source]:
+    """Return the modules whose bytecode was not `sent`, and where to put it below `folder`.
+
+    There may be some by now: whoever imports a module here leaves it.
+    """
     return [
         Source(found.folder / name, folder / cached_name(name))
-        for name in sorted(set(found.files))
+        for name in sorted(set(map(posixpath.normpath, found.files)))
         if name.endswith(".py") and not name.startswith("../") and not late(name)
-        if not any(_bytecode(name, found.folder / name, _read(found.folder / name) or b""))
+        if cached_name(name) not in sent
     ]
 
 

@@ -17,7 +17,7 @@ from nbbatch.backends.base import ClientStore, Target
 from nbbatch.errors import NbbatchError
 from nbbatch.libraries import ledger
 from nbbatch.libraries.asked import Asked
-from nbbatch.libraries.building import bytecode, chunks, uncompiled
+from nbbatch.libraries.building import bytecode, chunks, noted, uncompiled
 from nbbatch.libraries.compiling import BYTECODE, compile_all
 from nbbatch.libraries.installed import Distribution, Installed, installed
 from nbbatch.libraries.needs import find_needs
@@ -48,6 +48,7 @@ class Librarian:
         self._store = store
         self._built = ledger.Ledger(folder / "layers.json", store.url)
         self._compiling: list[threading.Thread] = []
+        self._lock = threading.Lock()
         self._images = ledger.Ledger(folder / "images.json", _FORMAT)
 
     def known(self, target: Target) -> Target:
@@ -144,7 +145,9 @@ class Librarian:
 
     def settle(self) -> None:
         """Wait until nothing is compiled in the background any more."""
-        for thread in self._compiling:
+        with self._lock:
+            compiling = list(self._compiling)
+        for thread in compiling:
             thread.join()
 
     def _known(self, items: Mapping[str, Item]) -> dict[str, Layer]:
@@ -201,8 +204,9 @@ class Librarian:
         if not here:
             return {}
         compiled = target.python == kernel_target().python
+        files: dict[str, set[str]] = {recipe: set() for recipe in here}
         contents = {
-            recipe: Content(of(found), chunks(found, compiled=compiled))
+            recipe: Content(of(found), noted(chunks(found, compiled=compiled), files[recipe]))
             for recipe, found in here.items()
         }
         made = send(contents, self._store, say)
@@ -211,33 +215,41 @@ class Librarian:
         self._built.add({recipe: layer.meta() for recipe, layer in made.items()})
         if compiled:
             # The files are still needed then.
-            self._compile(here, until.pop_all() if until is not None else contextlib.ExitStack())
+            after = until.pop_all() if until is not None else contextlib.ExitStack()
+            self._later(partial(self._compile, here, files, after))
         return made
 
-    def _compile(self, here: Mapping[str, Distribution], after: contextlib.ExitStack) -> None:
-        """Make bytecode of what has none yet, in the background, for later jobs."""
-
-        def work() -> None:
-            with after:
-                _compiled(here, self._store, self._built)
-
-        self._later(work)
+    def _compile(
+        self,
+        here: Mapping[str, Distribution],
+        files: Mapping[str, set[str]],
+        after: contextlib.ExitStack,
+    ) -> None:
+        """Make the bytecode that is not among the files that went along, for later jobs."""
+        with after:
+            _compiled(here, files, self._store, self._built)
 
     def _later(self, work: Callable[[], None]) -> None:
         thread = threading.Thread(target=work, name="nbbatch-bytecode", daemon=True)
-        self._compiling = [each for each in self._compiling if each.is_alive()]
-        self._compiling.append(thread)
-        thread.start()
+        with self._lock:
+            self._compiling = [each for each in self._compiling if each.is_alive()]
+            thread.start()
+            self._compiling.append(thread)
 
 
-def _compiled(here: Mapping[str, Distribution], store: ClientStore, built: ledger.Ledger) -> None:
+def _compiled(
+    here: Mapping[str, Distribution],
+    files: Mapping[str, set[str]],
+    store: ClientStore,
+    built: ledger.Ledger,
+) -> None:
     """Compile, send and remember; what goes wrong costs later jobs the time to compile."""
     for recipe, found in here.items():
         with (
             contextlib.suppress(OSError, NbbatchError),
             tempfile.TemporaryDirectory(prefix="nbbatch-bytecode-") as made,
         ):
-            sources = uncompiled(found, Path(made))
+            sources = uncompiled(found, Path(made), files[recipe])
             if sources:
                 compile_all(sources)
                 content = Content(of(found), bytecode(sources, Path(made)))

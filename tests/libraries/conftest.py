@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -28,6 +29,8 @@ class Kernel:
         facts.setdefault("files", {f"{module}/__init__.py": f"__version__ = {version!r}\n"})
         made = Made(name, version, **facts)
         install(made, self.site)
+        # What is known of a folder holds until its time is another; the steps of that are large.
+        importlib.invalidate_caches()
         return made
 
 

@@ -1,0 +1,70 @@
+"""What is installed here is read again where something may have been installed since."""
+
+from __future__ import annotations
+
+import compileall
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nbbatch.backends.base import Target
+from nbbatch.libraries import Librarian
+from nbbatch.libraries.installed import installed
+from nbbatch.wire import layers
+from nbbatch.worker.stores.directory import DirectoryStore
+from tests.libraries.conftest import Kernel
+
+HERE = f"{sys.version_info[0]}.{sys.version_info[1]}"
+
+
+def test_what_is_installed_at_once(kernel: Kernel) -> None:
+    """A folder's time need not tell: its clock may not have ticked in between."""
+    now = time.time_ns() + 10**12
+    kernel.install("firstlib")
+    os.utime(kernel.site, ns=(now, now))
+    assert "firstlib" in installed().by_name
+    kernel.install("secondlib")
+    os.utime(kernel.site, ns=(now, now))
+
+    assert "secondlib" in installed().by_name
+
+
+def test_what_is_old_is_read_once(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until its time is another."""
+    monkeypatch.setattr(sys, "path", [str(kernel.site)])
+    kernel.install("firstlib")
+    os.utime(kernel.site, (1000, 1000))
+    found = installed()
+
+    assert installed() is found
+    kernel.install("secondlib")
+    assert "secondlib" in installed().by_name
+
+
+def test_bytecode_that_comes_meanwhile(
+    kernel: Kernel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is imported here before it is compiled for later jobs is sent to them all the same."""
+    kernel.install("tinylib", files={"tinylib/__init__.py": "", "tinylib/more.py": ""})
+    store, later = DirectoryStore(str(tmp_path / "store")), []
+    librarian = Librarian(tmp_path / "cache", store)
+    monkeypatch.setattr(librarian, "_later", later.append)
+
+    def sent() -> Any:
+        target = Target("image", HERE, os.uname().machine, "glibc 2.36", known=True)
+        return librarian.send(librarian.plan({"tinylib": "it is imported"}, target)).layers
+
+    sent()
+    compileall.compile_dir(kernel.site, quiet=2)
+    for work in later:
+        work()
+    for layer in sent():
+        for piece in layer.pieces:
+            layers.unpack(store.get(layers.key(piece.digest)) or b"", str(tmp_path / "there"))
+
+    found = [path.name.partition(".")[0] for path in (tmp_path / "there").rglob("*.pyc")]
+    assert sorted(found) == ["__init__", "more"]
