@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from IPython.core.interactiveshell import InteractiveShell
 
 import nbbatch
@@ -17,6 +18,17 @@ from nbbatch.session import Session, current_session
 from tests.bombs import Bomb
 
 pytest_plugins = ["tests.servers"]
+
+#: How long something takes says nothing here, and each run tries the same examples: others are
+#: tried with ``--hypothesis-profile=default``.
+settings.register_profile(
+    "steady",
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("steady")
 
 _OURS = ("AWS_", "NBBATCH_", "METAFLOW_")
 #: Set by whoever runs the suite, for the suite.
