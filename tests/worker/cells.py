@@ -19,6 +19,8 @@ from nbclient import NotebookClient
 ROOT = Path(__file__).parents[2]
 #: Matplotlib's list of fonts, which takes long to make: one for all tests.
 FONTS = Path(tempfile.gettempdir()) / f"nbbatch-tests-fonts-{os.getuid()}"
+#: Seconds for what takes a few.
+_PATIENCE = 300
 #: Hides the installed IPython: what an image without it looks like.
 HIDDEN = "sys.modules['IPython'] = None"
 
@@ -75,9 +77,19 @@ def run(*cells, folder, before="", python=(sys.executable,), environment=None):
             **(environment or {}),
         },
         check=True,
-        timeout=120,
+        timeout=_PATIENCE,
     )
     return json.loads(found.read_text())
+
+
+def list_fonts():
+    """Have Matplotlib's list of fonts made before it is wanted: it says so where that is slow."""
+    subprocess.run(
+        [sys.executable, "-c", "import matplotlib.font_manager"],
+        env={**os.environ, "MPLCONFIGDIR": str(FONTS)},
+        capture_output=True,
+        check=True,
+    )
 
 
 def in_notebook(*cells, folder):
@@ -85,9 +97,15 @@ def in_notebook(*cells, folder):
     notebook = nbformat.v4.new_notebook()
     notebook.cells = [nbformat.v4.new_code_cell(source) for source in cells]
     client = NotebookClient(
-        notebook, timeout=120, allow_errors=True, resources={"metadata": {"path": str(folder)}}
+        notebook,
+        timeout=_PATIENCE,
+        startup_timeout=_PATIENCE,
+        # What it shows may come long after it has ended.
+        iopub_timeout=30,
+        allow_errors=True,
+        resources={"metadata": {"path": str(folder)}},
     )
-    client.execute()
+    client.execute(env={**os.environ, "MPLCONFIGDIR": str(FONTS)})
     return [cell.outputs for cell in notebook.cells]
 
 
@@ -129,6 +147,8 @@ def _plain(data):
 
 def masked(text):
     """Cover addresses and durations, and where a table cuts those off."""
+    # Said of what happened to be slow.
+    text = re.sub(r"^(The slowest run took|Compiler|Parser) .*\n", "", text, flags=re.MULTILINE)
     text = re.sub(r"\b0x[0-9a-f]+", "0x...", text)
     text = text.replace("\r\n", "\n")
     # Where `%whos` cuts it depends on how long the figures are.

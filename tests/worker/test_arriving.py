@@ -103,7 +103,7 @@ def run(folder: Path, body: str) -> str:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=120,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -304,7 +304,7 @@ def test_that_nothing_is_missing_is_one_question(
             raise PermissionError(prefix)
         return listing(prefix)
 
-    monkeypatch.setattr(store, "get", lambda key: heed.known.wait(30) and get(key))
+    monkeypatch.setattr(store, "get", lambda key: heed.known.wait(120) and get(key))
     monkeypatch.setattr(store, "size", lambda key: sizes.append(key) or size(key))
     monkeypatch.setattr(store, "list", listed)
     fetching.fetch(store, [(Layer("it", "1", tuple(pieces)), str(tmp_path / "site"))], heed)

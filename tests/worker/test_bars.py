@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import os
 import pickle
 import threading
@@ -290,8 +291,13 @@ def test_a_bar_travels_as_what_it_says(bars):
     assert list(back) == []
 
 
+def states(frames):
+    """Return what was told, without what is told again of a loop that stands still."""
+    return [state for state, _ in itertools.groupby(done(frames))]
+
+
 def wait_for(condition):
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.01)
@@ -301,18 +307,17 @@ def test_somebody_looks_by_itself_and_stops():
     """A thread tells the state of a loop that is stuck, and ends when no bar is open."""
     frames = []
     bars = told.Bars(frames.append)
-    bar = bars.open("", 3, "it")
-    bar.passed = 2
+    bar = bars.open("", 3, "it", 2)
     wait_for(lambda: frames)
     bar.close()
     wait_for(lambda: bars._thread is None)
 
-    assert done(frames) == [("", 2, False), ("", 2, True)]
+    assert states(frames) == [("", 2, False), ("", 2, True)]
     bars.open("again", 1, "it")
-    wait_for(lambda: len(frames) == 3)
+    wait_for(lambda: frames[-1]["label"] == "again")
     bars.finish()
     bars.open("after the end", 1, "it")
-    assert [f["label"] for f in frames] == ["", "", "again"]
+    assert states(frames)[2:] == [("again", 0, False)]
     assert bars._thread is None
 
 
@@ -327,18 +332,20 @@ def test_forks(bars):
     if pid == 0:
         code = 1
         try:
+            told_before = len(frames)
             total = sum(nbbatch.progress([1, 2, 3], label="inner"))
             outer.update()
             real.tick()
-            code = 0 if total == 6 and len(frames) == 1 and threading.active_count() == 1 else 2
+            quiet = len(frames) == told_before and threading.active_count() == 1
+            code = 0 if total == 6 and quiet else 2
         finally:
             os._exit(code)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
     outer.update()
-    wait_for(lambda: len(frames) == 2)
+    wait_for(lambda: len(states(frames)) == 2)
     real.finish()
 
-    assert done(frames) == [("outer", 0, False), ("outer", 1, False)]
+    assert states(frames) == [("outer", 0, False), ("outer", 1, False)]
 
 
 def test_a_pipe_that_is_gone_harms_no_loop(monkeypatch):

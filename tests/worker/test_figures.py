@@ -47,6 +47,12 @@ MORE = {
 }
 
 
+@pytest.fixture(scope="module", autouse=True)
+def fonts():
+    """Have a list of fonts."""
+    cells.list_fonts()
+
+
 @pytest.fixture(scope="module")
 def kernel(tmp_path_factory):
     """Run the table once in a real kernel, with its inline backend."""
@@ -148,10 +154,10 @@ def test_a_figure_that_cannot_be_drawn(more):
 )
 def test_the_backend(monkeypatch, inherited, used):
     """A notebook's own backend is replaced, a user's choice stays."""
+    # First of all, so that it is as before afterwards.
+    monkeypatch.setenv("MPLBACKEND", inherited or "")
     if inherited is None:
-        monkeypatch.delenv("MPLBACKEND", raising=False)
-    else:
-        monkeypatch.setenv("MPLBACKEND", inherited)
+        monkeypatch.delenv("MPLBACKEND")
     Figures(Display(lambda frame: None)).install()
 
     assert used == os.environ["MPLBACKEND"]

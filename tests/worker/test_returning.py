@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from nbbatch.worker.run import returning as module
 from nbbatch.worker.run.returning import Returning
 
 
@@ -118,8 +119,9 @@ def test_what_is_not_taken_goes_later(interval: float) -> None:
     returning.add("c")
 
 
-def test_a_fork_finds_no_thread() -> None:
+def test_a_fork_finds_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     """There is one again afterwards, for what is left to do."""
+    monkeypatch.setattr(module, "_FORK", 60.0)
     sent = Sent()
     returning = begun(sent, 3600, 2)
     returning.add("a")

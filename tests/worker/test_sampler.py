@@ -15,6 +15,7 @@ from nbbatch.wire import keys
 from nbbatch.worker.sampling import cgroups, processes, sampler
 from nbbatch.worker.sampling.cgroups import Cgroup
 from nbbatch.worker.sampling.gpus import Gpus
+from tests.disks import small_disk
 
 MIB = 1 << 20
 V2 = {
@@ -145,7 +146,8 @@ def test_processes_are_added_up(family, tmp_path):
 def test_cpu_time_of_ended_children_counts(tmp_path):
     """CPU time is not lost with the process that used it."""
     before = processes.use(os.getpid()).cpu_seconds
-    burn = "import os\nwhile os.times().user < 0.2: pass"
+    # More than is asked for below: the clock of processes has large steps.
+    burn = "import os\nwhile os.times().user < 0.3: pass"
     subprocess.run([sys.executable, "-c", burn], check=True)
 
     assert processes.use(os.getpid()).cpu_seconds >= before + 0.2
@@ -193,19 +195,35 @@ def test_no_proc_but_ps(monkeypatch, family, tmp_path):
 
 def test_disk_that_fills_up(tmp_path, monkeypatch):
     """The job's files show as the growth of the temporary directory's file system."""
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    mine = sampler.Sampler(os.getpid(), str(tmp_path))
-    with open(tmp_path / "file", "wb") as file:
-        file.write(os.urandom(32 * MIB))
-        file.flush()
-        os.fsync(file.fileno())
+    with small_disk(tmp_path / "disk", 64) as disk:
+        monkeypatch.setenv("TMPDIR", str(disk))
+        mine = sampler.Sampler(os.getpid(), str(tmp_path))
+        (disk / "file").write_bytes(os.urandom(32 * MIB))
+        said = mine.sample()
 
-    said = mine.sample()
-
-    assert said["disk"] > 16 * MIB
+    assert 32 * MIB <= said["disk"] < 33 * MIB
     # What was free at the start: the size of what it may fill.
-    assert said["disk"] < said["disk_limit"] < said["disk"] + (1 << 60)
-    assert said["disk_limit"] == mine.sample()["disk_limit"]
+    assert 63 * MIB < said["disk_limit"] <= 64 * MIB
+
+
+class Disk:
+    """A file system of so many blocks, some of them for its owner alone."""
+
+    f_blocks, f_frsize = 1000, 4096
+
+    def __init__(self, used):
+        self.f_bfree = self.f_blocks - used
+        self.f_bavail = self.f_bfree - 50
+
+
+def test_disk_that_is_not_empty(tmp_path, monkeypatch):
+    """What was there before does not count; nor does it where others remove more than is added."""
+    disks = iter([Disk(100), Disk(130), Disk(40)])
+    monkeypatch.setattr(os, "statvfs", lambda place: next(disks))
+    mine = sampler.Sampler(os.getpid(), str(tmp_path))
+
+    said = [(found["disk"], found["disk_limit"]) for found in (mine.sample(), mine.sample())]
+    assert said == [(30 * 4096, 850 * 4096), (0, 850 * 4096)]
 
 
 def test_a_temporary_directory_that_is_gone(tmp_path, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import os
 import socket
 import subprocess
@@ -20,7 +21,7 @@ from nbbatch.worker.stores.directory import DirectoryStore
 from nbbatch.worker.stores.s3 import S3Store
 from nbbatch.worker.stores.s3client import Client, Request, S3Error
 from nbbatch.worker.stores.vouching import VouchingDirectory
-from tests.servers import KEYS, Answer, aws, serve
+from tests.servers import KEYS, Answer, Server, aws, serve
 
 
 @pytest.fixture(params=["directory", "s3"])
@@ -374,10 +375,12 @@ def test_tries_end(scripted):
 
 def test_no_answer_at_all(scripted):
     """A service that can't be reached is an error that says why."""
-    with serve(lambda asked: None) as server:
-        store = scripted(server)
-    with pytest.raises(S3Error, match="Unreachable ConnectionRefused"):
-        store.get("k")
+    # A port that is taken, so that nobody else gets it, and on which nobody listens.
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        store = scripted(Server(f"http://127.0.0.1:{taken.getsockname()[1]}", []))
+        with pytest.raises(S3Error, match="Unreachable ConnectionRefused"):
+            store.get("k")
 
 
 def test_refusals_are_final(scripted):
@@ -522,8 +525,8 @@ def test_a_clock_that_is_off(scripted, method):
     ahead = time.time() + 7200
 
     def reply(asked):
-        right = time.strftime("%Y%m%dT%H", time.gmtime(ahead))
-        if asked.headers["X-Amz-Date"].startswith(right):
+        told = time.strptime(asked.headers["X-Amz-Date"], "%Y%m%dT%H%M%SZ")
+        if abs(calendar.timegm(told) - ahead) < 900:
             return Answer(body=b"value")
         return Answer(403, headers={"Date": formatdate(ahead, usegmt=True)})
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from nbbatch.wire import frames
+from nbbatch.worker.run import story as told
 from nbbatch.worker.run.identity import Identity
 from nbbatch.worker.run.story import Story
 
@@ -28,8 +31,9 @@ def progress(id_, done):
 
 
 @pytest.mark.parametrize(("scheme", "patient"), [("file", False), ("s3", True)])
-def test_progress_alone_waits_for_the_next_sample(scheme, patient):
+def test_progress_alone_waits_for_the_next_sample(scheme, patient, monkeypatch):
     """On S3 a write costs money: a bar that moves is no reason for one of its own."""
+    monkeypatch.setattr(told, "time", SimpleNamespace(monotonic=lambda: 1000.0))
     story = Story(Objects(scheme), Identity("job", 1, "", KEY))
     story.add(frames.stream("stdout", "x"))
     story.flush()

@@ -14,7 +14,7 @@ from nbbatch.wire.frames import frame, merged
 from nbbatch.worker.notebook import streams
 from tests.worker import cells
 
-TIMEOUT = 30
+TIMEOUT = 60
 
 
 class Ears:
@@ -44,7 +44,10 @@ def ears():
 
 @pytest.fixture
 def outlet(ears):
-    return streams.Outlet(ears)
+    outlet = streams.Outlet(ears)
+    yield outlet
+    # Its thread may have been told to wait for long.
+    outlet._wake.set()
 
 
 @pytest.fixture
@@ -75,8 +78,9 @@ def test_part_of_a_line_goes_out_by_itself(ears, out):
         assert ears.wait_for(text)
 
 
-def test_print_is_one_frame_a_line(ears, out):
-    """A line that `print` writes in pieces is not sent in pieces."""
+def test_print_is_one_frame_a_line(ears, out, monkeypatch):
+    """A line that `print` writes in pieces is not sent in pieces, unless it takes its time."""
+    monkeypatch.setattr(streams, "DELAY", 60)
     print("a", 1, None, file=out)
 
     assert ["a 1 None\n"] == ears.texts()
@@ -185,6 +189,7 @@ FORK = """
 import os, sys
 sys.path.insert(0, {root!r})
 from nbbatch.worker.notebook import display, streams
+streams.DELAY = 60
 kept = []
 outlet = streams.install(kept.append)
 print("before", end="")
