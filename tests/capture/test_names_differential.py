@@ -8,6 +8,7 @@ import textwrap
 import warnings
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -226,6 +227,7 @@ def _looked_up(code: CodeType, numbers: list[int]) -> set[str]:
     return namespace.seen
 
 
+@pytest.mark.thorough
 @settings(max_examples=120, deadline=None)
 @given(programs, luck)
 def test_whatever_is_looked_up_is_read(source: str, numbers: list[int]) -> None:
@@ -237,6 +239,7 @@ def test_whatever_is_looked_up_is_read(source: str, numbers: list[int]) -> None:
     assert _looked_up(code, numbers) <= analyse(source).reads
 
 
+@pytest.mark.thorough
 @settings(max_examples=100, deadline=None)
 @given(programs, luck)
 def test_whatever_is_bound_is_among_the_binds(source: str, numbers: list[int]) -> None:
