@@ -10,7 +10,7 @@ from nbbatch.executor.pace import Pace
 __all__ = ["robbed", "taker"]
 
 
-def taker(able: Sequence[Member], most: int, pace: Pace) -> Member | None:
+def taker(able: Sequence[Member], most: int, pace: Pace, each: int | None = None) -> Member | None:
     """Return the worker that is to get the next calls; None where there is none.
 
     Parameters
@@ -19,13 +19,16 @@ def taker(able: Sequence[Member], most: int, pace: Pace) -> Member | None:
         Those that take calls.
     most
         How many of them there may be.
+    each
+        How many calls a worker gets at most; None where nothing limits that.
     """
     idle = [member for member in able if not member.waiting]
     if idle or len(able) < most:
         # What has begun first: another one may stand in a queue for long.
         return max(idle, key=lambda member: member.running, default=None)
     # Calls may go to one that is busy, so that it need not wait for them: not where they might.
-    brisk = [member for member in able if member.brisk(pace.worth)]
+    room = [member for member in able if each is None or member.given < each]
+    brisk = [member for member in room if member.brisk(pace.worth)]
     least = min(brisk, key=lambda member: member.waiting, default=None)
     return least if least and least.waiting < pace.depth else None
 

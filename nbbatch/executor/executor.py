@@ -139,8 +139,14 @@ class BatchExecutor(Executor):
             call = Call(None)
             call.fail(error)
             return call
-        self._pool.add(call)
+        # Before anybody can be done with it: the pool shows what is counted by then.
         self._tally.add(call)
+        try:
+            self._pool.add(call)
+        except BaseException:
+            # It does not count.
+            call.cancel()
+            raise
         if not self._shown.open and watched():
             self._shown.begin()
             self._pool.tell(lambda: None)

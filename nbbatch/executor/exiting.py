@@ -23,17 +23,21 @@ class Pool(Protocol):
 
 
 _live: weakref.WeakSet[Pool] = weakref.WeakSet()
+#: Pools end on threads of their own while the program does. Reentrant: the collector may run here.
+_lock = threading.RLock()
 _exiting = False
 
 
 def finish(pool: Pool) -> None:
     """Have a pool's calls made before the program ends."""
-    _live.add(pool)
+    with _lock:
+        _live.add(pool)
 
 
 def forget(pool: Pool) -> None:
     """Take it that all calls of a pool were made."""
-    _live.discard(pool)
+    with _lock:
+        _live.discard(pool)
 
 
 def exiting() -> bool:
@@ -44,7 +48,8 @@ def exiting() -> bool:
 def _exit() -> None:
     global _exiting
     _exiting = True
-    pools = list(_live)
+    with _lock:
+        pools = list(_live)
     for pool in pools:
         pool.close(EXIT)
     for pool in pools:

@@ -175,7 +175,7 @@ class Pool:
                 if not self._waiting and not self._regain():
                     return
                 self._renew()
-                member = taker(self._able(), self._most, self.pace)
+                member = taker(self._able(), self._most, self.pace, self._each)
                 if member is None and not self._may_start():
                     return
                 self._pick(member.given if member is not None else 0)
@@ -322,7 +322,9 @@ class Pool:
         for member in self._members:
             with contextlib.suppress(NbbatchError):
                 self._dismiss(member)
-                if member.job.facts.state is not State.RUNNING:
+                state = member.job.facts.state
+                # One that has just been told may have ended by now.
+                if state is not State.RUNNING and not state.final:
                     member.job.cancel()
         for member in self._members:
             member.job.wait(_GRACE)

@@ -6,12 +6,18 @@ import concurrent.futures
 import gc
 import subprocess
 import sys
+import threading
+import weakref
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from nbbatch import BatchExecutor
+from nbbatch.executor import exiting
+from nbbatch.executor.member import Member
+from nbbatch.futures import Job
 from tests.executor.stages import eventually, until
 
 pytestmark = pytest.mark.usefixtures("local_session")
@@ -66,6 +72,52 @@ def test_terminating(one: BatchExecutor, tmp_path: Path) -> None:
             call.result(60)
 
 
+def test_a_worker_that_ends_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told that nothing more comes, and is not cancelled when it has ended of that."""
+    cancelled: list[Job[Any]] = []
+    close = Member.close
+
+    def closed(member: Member) -> None:
+        close(member)
+        eventually(lambda: member.job.facts.state.final)
+
+    monkeypatch.setattr(Member, "close", closed)
+    monkeypatch.setattr(Job, "cancel", cancelled.append)
+    with BatchExecutor(1) as executor:
+        assert executor.submit(pow, 2, 3).result(60) == 8
+
+    assert cancelled == []
+
+
+def test_pools_that_end_together_with_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each has a thread of its own: one that is through does not keep the others from ending."""
+
+    class Pool:
+        def __init__(self) -> None:
+            self.done: list[str] = []
+
+        def close(self, after: str) -> None:
+            self.done.append(after)
+
+        def join(self) -> None:
+            self.done.append("joined")
+
+    class Live(weakref.WeakSet[Pool]):
+        def __iter__(self) -> Iterator[Pool]:
+            for pool in super().__iter__():
+                thread = threading.Thread(target=exiting.forget, args=(pool,))
+                thread.start()
+                thread.join(0.05)
+                yield pool
+
+    pools = [Pool() for _ in range(3)]
+    monkeypatch.setattr(exiting, "_live", Live(pools))
+    monkeypatch.setattr(exiting, "_exiting", False)
+    exiting._exit()
+
+    assert [pool.done for pool in pools] == [[exiting.EXIT, "joined"]] * 3
+
+
 def test_the_program_ends(tmp_path: Path) -> None:
     """What was submitted is made before; nothing can be submitted any more afterwards."""
     script = f"""if True:
@@ -82,7 +134,7 @@ def test_the_program_ends(tmp_path: Path) -> None:
         call.add_done_callback(lambda call: print(call.result()))
     """
     run = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=240
     )
 
     assert (run.returncode, run.stderr) == (0, "")

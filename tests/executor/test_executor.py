@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,10 @@ def test_one_worker_makes_many_calls(one: BatchExecutor) -> None:
 def test_short_calls_go_together(one: BatchExecutor) -> None:
     """A thousand of them are a few objects in the store, and so are their results."""
     assert [one.submit(pow, 2, 3).result(60) for _ in range(3)] == [8] * 3
-    values = list(one.map(abs, range(-1000, 0)))
+    # The pool's thread can take none before all are there.
+    with one._pool._lock:
+        calls = one.map(abs, range(-1000, 0))
+    values = list(calls)
 
     (job,) = one.jobs
     found = Counter(
@@ -96,6 +100,25 @@ def test_calls_per_worker() -> None:
         pids = [executor.submit(os.getpid).result(60) for _ in range(4)]
 
     assert pids[0] == pids[1] != pids[2] == pids[3]
+
+
+def test_the_last_call_of_a_worker(tmp_path: Path) -> None:
+    """What is behind it waits for another worker, and nobody seeks room for it meanwhile."""
+    with BatchExecutor(1, max_tasks_per_child=2) as executor:
+        first = executor.submit(pow, 2, 3)
+        assert first.result(60) == 8
+        # However long it has been busy, a worker is given calls ahead, if it may get any more.
+        executor._pool.pace.worth = 60.0
+        with executor._pool._lock:
+            last, behind = executor.submit(until, tmp_path / "go", 1), executor.submit(pow, 3, 2)
+        eventually(lambda: last.job is not None)
+        answers = threading.Event()
+        executor._pool.tell(answers.set)
+        assert answers.wait(20)
+        (tmp_path / "go").touch()
+
+        assert (last.result(60), behind.result(60)) == (1, 9)
+        assert behind.job is not last.job is first.job
 
 
 def test_an_initializer() -> None:
@@ -178,6 +201,6 @@ def test_an_executors_worker_is_no_result() -> None:
     found = []
     for number in range(2):
         with BatchExecutor(max_workers=1) as executor:
-            found.append(executor.submit(pow, 2, number).result(timeout=30))
+            found.append(executor.submit(pow, 2, number).result(timeout=60))
 
     assert found == [1, 2]

@@ -73,6 +73,31 @@ def test_a_card_for_all_calls(executors: Any, cards: list[Card], tmp_path: Path)
     assert "0 of 2 workers" in repr(executor)
 
 
+def test_a_call_that_is_done_before_it_is_submitted(
+    one: BatchExecutor, cards: list[Card], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However fast a worker is, and however slow the cell: it is counted, and shown."""
+    assert one.submit(pow, 2, 3).result(60) == 8
+    add = one._pool.add
+
+    def done(call: Any) -> None:
+        add(call)
+        eventually(call.done)
+
+    monkeypatch.setattr(one._pool, "add", done)
+    one.submit(pow, 2, 4)
+    (card,) = cards
+    eventually(lambda: [(bar.done, bar.total) for bar in card.facts.progress] == [(2, 2)])
+
+
+def test_a_call_that_is_not_taken(one: BatchExecutor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It does not count."""
+    monkeypatch.setattr(one._pool, "add", lambda call: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        one.submit(pow, 2, 3)
+    assert repr(one).endswith("0 of 0 calls done>")
+
+
 def test_cancel(executors: Any, cards: list[Card], tmp_path: Path) -> None:
     """A click stops the workers, and drops the calls that wait."""
     executor: BatchExecutor = executors(1)
