@@ -53,6 +53,14 @@ def _function() -> Any:
 grow = _function()
 
 
+def ended(rig: aws_rig.Rig) -> None:
+    """Wait until nothing runs any more: a result is there before the last words of its job."""
+    deadline = time.monotonic() + 60
+    while not {job.status for job in rig.batch.jobs.values()} <= {"SUCCEEDED", "FAILED"}:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
 def kinds() -> dict[str, int]:
     """Count the objects of the store by their kinds."""
     listed = current_session().backend.store.list("")
@@ -67,6 +75,7 @@ def test_what_is_over_goes_and_what_waits_stays(rig: aws_rig.Rig) -> None:
     assert len(over.result(60)) == LARGE
     array = grow.map([1, 2, 3], size=10)
     array.result(60)
+    ended(rig)
     rig.batch.place.capacity.clear()
     waits = grow.submit(data)
     said = tidied([], "nbbatch clean")
@@ -77,6 +86,7 @@ def test_what_is_over_goes_and_what_waits_stays(rig: aws_rig.Rig) -> None:
     assert "jobs that stay: 1 that have not ended" in said
     assert left == {"blobs": 1, "jobs": 1, "records": 1, "worker": 1}
     assert len(waits.result(60)) == LARGE
+    ended(rig)
     tidied([], "nbbatch clean")
     assert kinds() == {"worker": 1}
 
@@ -86,6 +96,7 @@ def test_another_machine_knows_what_runs(rig: aws_rig.Rig, tmp_path: Path) -> No
     first = current_session()
     over = grow.submit(1, size=10)
     over.result(60)
+    ended(rig)
     rig.batch.place.capacity.clear()
     waits = grow.submit(1, size=10)
     other = tmp_path / "other"

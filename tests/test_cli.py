@@ -25,7 +25,7 @@ def test_jobs_logs_attach(capsys: pytest.CaptureFixture[str]) -> None:
         return 2 * x
 
     job = nbbatch.batch(name="twice")(double).submit(21)
-    assert job.result(30) == 42
+    assert job.result(60) == 42
     capsys.readouterr()
 
     assert main(["jobs"]) == 0
@@ -39,7 +39,7 @@ def test_jobs_logs_attach(capsys: pytest.CaptureFixture[str]) -> None:
 def test_attach_to_a_failed_job_fails(capsys: pytest.CaptureFixture[str]) -> None:
     """The exit code of attach says how the job ended."""
     job = nbbatch.batch(lambda: int("x")).submit()
-    assert isinstance(job.exception(30), ValueError)
+    assert isinstance(job.exception(60), ValueError)
 
     assert main(["attach", job.id]) == 1
     assert "ValueError" in "".join(capsys.readouterr())
@@ -49,11 +49,11 @@ def test_cancel(capsys: pytest.CaptureFixture[str]) -> None:
     """A running job is asked to stop from the terminal, and stops."""
     import time
 
-    job = nbbatch.batch(time.sleep).submit(60)
+    job = nbbatch.batch(time.sleep).submit(600)
 
     assert main(["cancel", job.id]) == 0
     with pytest.raises(nbbatch.NbbatchError, match="cancelled"):
-        job.result(30)
+        job.result(60)
     assert "was asked to stop" in capsys.readouterr().out
 
 
@@ -83,7 +83,7 @@ def run(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
         env={**os.environ, "NO_COLOR": "1"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
         check=False,
     )
 

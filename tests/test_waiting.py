@@ -34,12 +34,14 @@ class Oracle:
 
     def __init__(self) -> None:
         self.asked: list[list[str]] = []
+        self.was_asked = threading.Event()
         self.may_answer = threading.Event()
         self.may_answer.set()
 
     def explain(self, ids: Sequence[str]) -> Mapping[str, str]:
         self.asked.append(list(ids))
-        self.may_answer.wait(30)
+        self.was_asked.set()
+        self.may_answer.wait(300)
         return {id_: f"because of {id_}" for id_ in ids}
 
 
@@ -60,8 +62,11 @@ class Minutes:
         """Let time pass and the watcher look; return how often was asked by then."""
         self.now += seconds
         self.inquiry.consider(trackers)
-        if self.oracle.may_answer.is_set() and self.inquiry._thread is not None:
-            self.inquiry._thread.join(30)
+        if self.inquiry._thread is not None:
+            # It asks in a thread of its own.
+            assert self.oracle.was_asked.wait(60)
+            if self.oracle.may_answer.is_set():
+                self.inquiry._thread.join(60)
         return len(self.oracle.asked)
 
 
@@ -197,16 +202,24 @@ def test_a_waiting_job_says_why(rig: Rig) -> None:
     assert rig.batch.count()["getjobqueuesnapshot"] <= 2
 
 
-def test_without_permissions_a_job_waits_silently(rig: Rig) -> None:
+def test_without_permissions_a_job_waits_silently(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Where nothing may be asked the job is followed as before."""
+    # Nobody asks before the permissions are gone: the submit itself needs them.
+    monkeypatch.setattr(waiting, "PATIENCE", 3600.0)
     job = batch(lambda: 42).submit()
     looks = ("describejobqueues", "describecomputeenvironments", "getjobqueuesnapshot")
     rig.batch.fault = lambda operation, _: Fault(403) if operation in looks else None
+    monkeypatch.setattr(waiting, "PATIENCE", 0.0)
     deadline = time.monotonic() + 60
     while rig.batch.count()["getjobqueuesnapshot"] < 1:
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    message = job.facts.message
+    asking = current_session()._watcher._inquiry._thread
+    assert asking is not None
+    asking.join(60)
+    message = job.facts.message or job._tracker.wait_reason
     rig.batch.place.capacity.set()
 
     assert job.result(60) == 42

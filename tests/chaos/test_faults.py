@@ -18,6 +18,7 @@ from nbbatch import batch
 from nbbatch.backends.aws import sheets, transfer
 from nbbatch.backends.aws.submit import Submitter
 from nbbatch.errors import CredentialsError
+from nbbatch.futures import Job
 from nbbatch.futures.array.job import ArrayJob
 from nbbatch.session import current_session
 from tests.chaos.conftest import Account
@@ -25,7 +26,7 @@ from tests.chaos.faults import Asked
 
 pytestmark = pytest.mark.thorough
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 
 
 def _function() -> Any:
@@ -52,6 +53,18 @@ def until(holds: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
+def until_said(job: Job[Any], part: str) -> str:
+    """Wait until a card says something; return all that it says then."""
+    said = [""]
+
+    def says() -> bool:
+        said[0] = job.facts.message
+        return part in said[0]
+
+    until(says)
+    return said[0]
+
+
 def first(fault: str, path: str, method: str = "") -> Callable[[Asked], str | None]:
     """Return a rule: the first request to a path goes wrong, all others well."""
     return nth(1, fault, path, method)
@@ -76,8 +89,7 @@ def test_credentials_that_end_while_somebody_waits(account: Account, tmp_path: P
     for faults in (account.s3, account.batch):
         faults.expired.add("first")
     gate.touch()
-    until(lambda: "ExpiredToken" in job.facts.message)
-    said = job.facts.message
+    said = until_said(job, "ExpiredToken")
     assert "goes on by itself" in said
     assert "aws sso login" in said
     assert not job.done()
@@ -111,7 +123,7 @@ def test_an_answer_that_was_lost_and_nobody_can_tell(account: Account, tmp_path:
     account.batch.rule = rule
     job = _function().submit(str(tmp_path / "diary"), str(tmp_path / "gate"))
     assert job.batch_job_id == ""
-    until(lambda: "goes on by itself" in job.facts.message)
+    until_said(job, "goes on by itself")
     away.clear()
     until(lambda: bool(job.batch_job_id))
     assert next(current_session().jobs()).batch_job_id == job.batch_job_id
@@ -175,7 +187,7 @@ def test_a_clock_that_nothing_is_known_about(account: Account, tmp_path: Path) -
     account.rig.batch.place.capacity.clear()
     job = _function().submit(str(tmp_path / "diary"))
     account.s3.rule = lambda asked: "skewed"
-    until(lambda: "next: set this machine's clock" in job.facts.message)
+    until_said(job, "next: set this machine's clock")
     account.s3.rule = lambda asked: None
     account.rig.batch.place.capacity.set()
     assert job.result(PATIENCE) == 5

@@ -18,7 +18,7 @@ from tests.chaos.conftest import Account, opened
 
 pytestmark = pytest.mark.thorough
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 
 
 @pytest.fixture

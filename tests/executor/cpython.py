@@ -54,7 +54,9 @@ class LocalExecutor(BatchExecutor):
 
     @property
     def _processes(self) -> dict[str, _Process]:
-        return {job.id: _Process(job) for job in self.jobs}
+        # Those that were told to end are as good as gone.
+        takes = [member.job for member in self._pool.members if not member.last]
+        return {job.id: _Process(job) for job in takes}
 
     @property
     def _executor_manager_thread(self) -> Any:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from nbbatch import BatchExecutor
 
-__all__ = ["die", "eventually", "fail", "lock", "stopped", "until"]
+__all__ = ["die", "eventually", "fail", "lock", "stopped", "until", "warm"]
 
 
 def functions() -> Any:
@@ -57,6 +58,14 @@ def eventually(look: Callable[[], Any]) -> None:
     while not look():
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def warm(executor: BatchExecutor, workers: int, folder: Path) -> None:
+    """Have so many workers that have begun."""
+    going = [executor.submit(until, folder / "warm") for _ in range(workers)]
+    eventually(lambda: all(call.job and call.job.running() for call in going))
+    (folder / "warm").touch()
+    assert [call.result(60) for call in going] == [None] * workers
 
 
 def stopped() -> Iterator[Callable[..., BatchExecutor]]:

@@ -17,6 +17,7 @@ import pytest
 from nbbatch.errors import NbbatchError
 from nbbatch.executor.call import Call
 from tests.executor import cpython
+from tests.executor.stages import warm
 
 pytestmark = pytest.mark.cpython
 
@@ -69,8 +70,28 @@ def tracker() -> None:
     resource_tracker.ensure_running()
 
 
+#: Cases that take it that every worker begins at once: here each is a job, which takes a while.
+AT_ONCE = (
+    "test_first_completed",
+    "test_first_exception",
+    "test_first_exception_some_already_complete",
+    "test_map_timeout",
+    "test_timeout",
+)
+
+
 class Over(cpython.Mixin):
     """What is different for all classes."""
+
+    #: Seconds until something counts as a deadlock.
+    TIMEOUT = 120.0
+
+    def setUp(self) -> None:
+        """Have as many workers as such a case has calls."""
+        super().setUp()  # type: ignore[misc]
+        if self._testMethodName in AT_ONCE:  # type: ignore[attr-defined]
+            with tempfile.TemporaryDirectory() as folder:
+                warm(self.executor, 3, Path(folder))  # type: ignore[attr-defined]
 
     @pytest.fixture(autouse=True)
     def swapped(self, monkeypatch: pytest.MonkeyPatch) -> None:

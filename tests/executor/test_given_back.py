@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,17 +14,21 @@ from nbbatch import BatchExecutor, errors
 from nbbatch.executor.call import Call
 from nbbatch.session import Session
 from nbbatch.wire import calls, keys
-from tests.executor.stages import eventually, until
+from tests.executor.stages import eventually, until, warm
 
 
-def warm(executor: BatchExecutor, workers: int, folder: Path) -> None:
+def prepare(executor: BatchExecutor, workers: int, folder: Path) -> None:
     """Have all workers, and have it think that calls are short."""
-    going = [executor.submit(until, folder / "warm") for _ in range(workers)]
-    eventually(lambda: all(call.job and call.job.running() for call in going))
-    (folder / "warm").touch()
-    assert [call.result(60) for call in going] == [None] * workers
-    for _ in range(20):
-        executor._pool.pace.learn(0.0001)
+    warm(executor, workers, folder)
+    learnt = threading.Event()
+
+    def learn() -> None:
+        executor._pool.pace._mean = 0.0001
+        learnt.set()
+
+    # Where it is learnt, after all that there was to learn of the calls before.
+    executor._pool.tell(learn)
+    assert learnt.wait(60)
 
 
 def submitted(executor: BatchExecutor, submit: Callable[[], list[Call[Any]]]) -> list[Call[Any]]:
@@ -35,7 +40,7 @@ def submitted(executor: BatchExecutor, submit: Callable[[], list[Call[Any]]]) ->
 def test_what_is_behind_a_long_call_goes_elsewhere(executors: Any, tmp_path: Path) -> None:
     """Whether it was given together with the long one, or ahead."""
     executor = executors(2)
-    warm(executor, 2, tmp_path)
+    prepare(executor, 2, tmp_path)
     # However long it has been busy, a worker is given calls ahead.
     executor._pool.pace.worth = 60.0
     long = executor.submit(until, tmp_path / "go", 1)
@@ -51,7 +56,7 @@ def test_what_is_behind_a_long_call_goes_elsewhere(executors: Any, tmp_path: Pat
 def test_one_of_many_is_long(executors: Any, tmp_path: Path) -> None:
     """Those behind it in the same object are given back, and made once each."""
     executor = executors(2)
-    warm(executor, 2, tmp_path)
+    prepare(executor, 2, tmp_path)
 
     def count(n: int, folder: Path) -> int:
         with (folder / f"made-{n}").open("a") as file:
@@ -77,7 +82,7 @@ def test_one_of_many_is_long(executors: Any, tmp_path: Path) -> None:
 def test_the_next_attempt_leaves_what_was_given_back(executors: Any, tmp_path: Path) -> None:
     """A worker that dies in its long call makes none of the others a second time."""
     executor = executors(1, retries=1)
-    warm(executor, 1, tmp_path)
+    prepare(executor, 1, tmp_path)
 
     def die_once(mark: Path) -> str:
         import os

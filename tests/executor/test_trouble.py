@@ -121,7 +121,9 @@ def test_the_next_attempt_goes_on(tmp_path: Path) -> None:
 def test_an_initializer_that_fails() -> None:
     """All calls say so, those to come as well; the cause is what it raised."""
     with BatchExecutor(1, initializer=fail, initargs=("unready",)) as executor:
-        calls = [executor.submit(pow, 2, n) for n in range(3)]
+        # Nothing is taken before all are there: the next one would be refused at once.
+        with executor._pool._lock:
+            calls = [executor.submit(pow, 2, n) for n in range(3)]
         for call in calls:
             error = call.exception(60)
             assert isinstance(error, errors.BrokenExecutorError)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from nbbatch.futures.records.roll import Roll
 from nbbatch.session import Session
 from nbbatch.wire import keys
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 def until(look: Callable[[], Any], seconds: float = PATIENCE) -> Any:
@@ -88,12 +89,19 @@ def opened(local_session: Session) -> Iterator[Callable[..., Roll]]:
     def make(notebook: str | None = None) -> Roll:
         rolls.append(local_session.roll(notebook))
         rolls[-1].open()
+        # One look reads for a moment only, which may pass without a record on a busy machine.
+        until(lambda: read_whole(rolls[-1]))
         return rolls[-1]
 
     yield make
     for roll in rolls:
         roll.close()
     until(lambda: local_session._watcher._thread is None)
+
+
+def read_whole(roll: Roll) -> bool:
+    roll.facts()
+    return not roll._catalog.searching
 
 
 def names(roll: Roll) -> list[str]:
@@ -315,23 +323,25 @@ def test_the_facts_of_an_end_survive_the_registry(desk: Desk) -> None:
 
 
 def test_what_is_followed_here_is_not_asked_twice(
-    local_session: Session, opened: Callable[..., Roll]
+    local_session: Session, opened: Callable[..., Roll], tmp_path: Path
 ) -> None:
     """A job of this process has its own tracker's facts, up to its last ones."""
 
     @batch
-    def slow() -> int:
+    def slow(gate: Path) -> int:
         import time
 
-        time.sleep(0.5)
+        while not gate.exists():
+            time.sleep(0.02)
         return 3
 
     roll = opened("")
-    job = slow.submit()
+    job = slow.submit(tmp_path / "gate")
     seen: list[JobFacts] = until(lambda: roll.facts())
     assert seen[0] is job.facts or seen[0].id == job.id
     assert roll.asked() == []
-    assert job.result(30) == 3
+    (tmp_path / "gate").touch()
+    assert job.result(60) == 3
     last = until(lambda: roll.facts()[0].done and roll.facts()[0])
 
     assert (last.outcome, last.peak) == ("ok", job.facts.peak)
