@@ -7,6 +7,7 @@ thread blocks meanwhile or the kernel goes on serving its page.
 from __future__ import annotations
 
 import threading
+import time
 from asyncio import CancelledError
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -23,6 +24,10 @@ from nbbatch.widgets import View, serving, show
 from nbbatch.wire.frames import Frame
 
 __all__ = ["Detached", "Follower", "follow", "following", "show_detached"]
+
+#: Seconds after a click on Cancel within which an interrupt may come of that click: a page that
+#: has not heard yet that it was taken (page/clicks.js) has the kernel interrupted.
+_SAME_WISH = 10.0
 
 
 class Detached(Exception):
@@ -211,7 +216,7 @@ async def _end(
     job: Job[Any], follower: Follower, outputs: _Outputs, view: View, pauses: Pauses
 ) -> None:
     """Wait for the end, and do meanwhile what the person asks for."""
-    asked = False
+    asked, clicked = False, -_SAME_WISH
     with serving() as serve:
         pause = pauses(job)
         while True:
@@ -224,9 +229,13 @@ async def _end(
                 if follower.detach.is_set():
                     raise Detached
                 if follower.cancel.is_set() and not asked:
+                    clicked = time.monotonic()
                     asked = job.cancel()
             # Stop; whoever cancels the task that runs the cell wants the same.
             except (KeyboardInterrupt, CancelledError):
+                if asked and time.monotonic() - clicked < _SAME_WISH:
+                    clicked = -_SAME_WISH
+                    continue
                 if asked:
                     # Pressed twice: the person wants the cell back now.
                     raise stopped(f"{job.name} ends without the cell: job {job.id}") from None
