@@ -17,6 +17,9 @@ __all__ = ["run_notebook"]
 
 #: What a job's line says for those who read it later.
 _SEEN = re.compile(r" — last seen [-\d]+ [:\d]+; %batch card \S+ shows it now")
+#: Seconds for a kernel to start, and for what a cell has shown to arrive after its end: what is
+#: later is lost. nbclient's own are for a machine that has nothing else to do.
+_STARTS, _ARRIVES = 300, 60
 _RULE = "─"
 _WIDTH = 80
 
@@ -72,8 +75,9 @@ class _Client(NotebookClient):  # type: ignore[misc, unused-ignore]
         # Errors only: the kernel warns about its own loopback connection at every start.
         quiet = ["--log-level=ERROR"]
         super().__init__(
-            notebook, timeout=None, kernel_name="python3", extra_arguments=quiet, **options
-        )
+            notebook, timeout=None, kernel_name="python3", extra_arguments=quiet,
+            startup_timeout=_STARTS, iopub_timeout=_ARRIVES, **options,
+        )  # fmt: skip
         self._out = out
         self._began = 0.0
         self._line_open = False

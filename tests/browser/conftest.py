@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests import kernels
-from tests.browser.lab import CHROMIUM, FLAGS, Lab
+from tests.browser.lab import CHROMIUM, FLAGS, PATIENCE, Lab
 
 DARK = "JupyterLab Dark"
 
@@ -35,8 +35,11 @@ def browser() -> Iterator[Browser]:
         if os.environ.get("CI") or os.environ.get("NBBATCH_REQUIRE_BROWSER"):
             pytest.fail(missing)
         pytest.skip(missing)
+    expect.set_options(timeout=1000 * PATIENCE)
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS, headless=True)
+        chromium = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=FLAGS, headless=True, timeout=1000 * PATIENCE
+        )
         yield chromium
         chromium.close()
 

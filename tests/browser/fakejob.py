@@ -5,10 +5,13 @@ Imported by the notebooks of these tests, in their kernel.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import os
+import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from nbbatch.facts import Gpu, JobFacts, State, Usage
@@ -55,6 +58,22 @@ def ended(last: JobFacts, **changes: Any) -> JobFacts:
     return dataclasses.replace(last, **{**values, **changes})
 
 
+def until(path: str) -> None:
+    """Wait until a file is there."""
+    while not os.path.exists(path):
+        time.sleep(0.02)
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Hear no interrupt: that of a page which has not seen yet that its click was taken."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 class FakeJob:
     """Runs `story(job)` in a thread, waits for it as a magic does: interruptibly."""
 
@@ -87,6 +106,10 @@ class FakeJob:
         except KeyboardInterrupt:
             self.by_interrupt = True
             self.cancelled.set()
+        with _uninterrupted():
+            self._end(log_tail)
+
+    def _end(self, log_tail: bool) -> None:
         if self.detached.is_set():
             self.view.release()
             return

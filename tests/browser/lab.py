@@ -23,11 +23,21 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, BrowserContext, Page
 
 from tests import kernels
 
 CHROMIUM = "/usr/bin/chromium"
+#: Seconds for what must come. On a busy machine it comes late: only what never comes is a failure.
+PATIENCE = 180.0
+#: Of a cell: prints a line every now and then, until a file is there.
+HOLD = """import os, time
+n = 0
+while not os.path.exists({path!r}):
+    n += 1
+    print('step', n, flush=True)
+    time.sleep(0.2)
+"""
 ROOT = Path(__file__).resolve().parents[2]
 FLAGS = [
     "--headless",
@@ -87,6 +97,8 @@ class Lab:
             f"--ServerApp.root_dir={self.root}",
             "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
             "--LabApp.news_url=None",
+            # What a kernel leaves as it ends is tested: it is not killed before it has.
+            "--KernelManager.shutdown_wait_time=60",
         ]
 
     def page(self, name: str) -> str:
@@ -102,7 +114,7 @@ class Lab:
         return {**os.environ, **own, "PYTHONPATH": f"{ROOT}:{Path(__file__).parent}"}
 
     def _wait_until_up(self) -> None:
-        end = time.monotonic() + 60
+        end = time.monotonic() + PATIENCE
         while time.monotonic() < end and self._process.poll() is None:
             if self._answers():
                 return
@@ -112,7 +124,7 @@ class Lab:
 
     def _answers(self) -> bool:
         try:
-            with urllib.request.urlopen(f"{self.url}/api/status", timeout=1):
+            with urllib.request.urlopen(f"{self.url}/api/status", timeout=10):
                 return True
         except OSError:
             return False
@@ -159,25 +171,24 @@ class NotebookPage:
     def open(self, lab: Lab) -> NotebookPage:
         """Open it, and wait until its cells are there."""
         self.page.goto(lab.page(self.name))
-        self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
+        self.page.wait_for_selector(".jp-Notebook .jp-Cell")
         return self
 
     def run_all(self) -> None:
         """Start all cells; returns at once."""
-        self.page.wait_for_function(f"{_STATUS} === 'idle'", timeout=60_000)
+        self.page.wait_for_function(f"{_STATUS} === 'idle'")
         self.page.evaluate(f"() => {{ {_RUN}; }}")
 
-    def wait_idle(self, seconds: float = 30) -> None:
+    def wait_idle(self) -> None:
         """Wait until no cell is queued or running."""
         self.page.wait_for_function(
             "() => ![...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')]"
-            ".some(prompt => prompt.textContent.includes('*'))",
-            timeout=seconds * 1000,
+            ".some(prompt => prompt.textContent.includes('*'))"
         )
 
-    def wait_frame(self, text: str, seconds: float = 20) -> None:
+    def wait_frame(self, text: str) -> None:
         """Wait until a message from the kernel holds a text."""
-        end = time.monotonic() + seconds
+        end = time.monotonic() + PATIENCE
         while not any(text in frame for frame in self.frames):
             if time.monotonic() > end:
                 raise TimeoutError(f"no {text} from the kernel")
@@ -185,7 +196,7 @@ class NotebookPage:
 
     def run_from(self, cell: int) -> None:
         """Start a cell and all below it; returns at once."""
-        self.page.wait_for_function(f"{_STATUS} === 'idle'", timeout=60_000)
+        self.page.wait_for_function(f"{_STATUS} === 'idle'")
         self.page.evaluate(
             """cell => {
                 window.jupyterapp.shell.currentWidget.content.activeCellIndex = cell;
@@ -200,20 +211,28 @@ class NotebookPage:
             "() => window.jupyterapp.shell.currentWidget.sessionContext.restartKernel()"
         )
 
-    def wait_saved(self, seconds: float = 20) -> None:
-        """Wait until the file holds what the page shows."""
-        self.page.wait_for_function(
-            "() => !window.jupyterapp.shell.currentWidget.context.model.dirty",
-            timeout=seconds * 1000,
-        )
-
     def save(self) -> None:
-        """Save the notebook as a user does."""
+        """Save the notebook as a user does, and wait until the file holds what the page shows."""
         self.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
+        self.page.wait_for_function(
+            "() => !window.jupyterapp.shell.currentWidget.context.model.dirty"
+        )
 
     def output(self, cell: int = 0) -> str:
         """Return the text that stands under a cell."""
         return self.page.locator(".jp-CodeCell").nth(cell).locator(".jp-OutputArea").inner_text()
+
+    def wait_output(self, text: str, cell: int = 0) -> str:
+        """Wait until a text stands under a cell: it is painted after the cell has ended."""
+        end = time.monotonic() + PATIENCE
+        while text not in (said := self.output(cell)):
+            assert time.monotonic() < end, f"{text!r} is not in {said!r}"
+            self.page.wait_for_timeout(50)
+        return said
+
+    def wait_text(self, selector: str, text: str) -> None:
+        """Wait until an element under the selector is seen, and holds a text."""
+        self.page.locator(selector).filter(has_text=text).first.wait_for()
 
     def shot(self, label: str, *, of: str = "") -> Path:
         """Keep a screenshot with the other artifacts; the element `of` is in view."""
@@ -222,6 +241,21 @@ class NotebookPage:
         path = keep(f"{label}.png")
         self.page.screenshot(path=path)
         return path
+
+
+def wait_file(path: Path) -> None:
+    """Wait until a file is there."""
+    end = time.monotonic() + PATIENCE
+    while not path.exists():
+        assert time.monotonic() < end, f"there is no {path}"
+        time.sleep(0.02)
+
+
+def patient(browser: Browser, **options: Any) -> BrowserContext:
+    """Open a context in which whatever is waited for may come late."""
+    context = browser.new_context(**options)
+    context.set_default_timeout(1000 * PATIENCE)
+    return context
 
 
 def keep(name: str) -> Path:
@@ -235,7 +269,7 @@ def keep(name: str) -> Path:
 @contextmanager
 def notebook(lab: Lab, browser: Browser, name: str) -> Iterator[NotebookPage]:
     """Open a notebook in a page of its own; its kernel is shut down at the end."""
-    context = browser.new_context(viewport={"width": 1200, "height": 900})
+    context = patient(browser, viewport={"width": 1200, "height": 900})
     try:
         yield NotebookPage(context.new_page(), name).open(lab)
     finally:

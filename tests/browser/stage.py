@@ -17,7 +17,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
 from nbbatch.widgets.card import CardWidget
-from tests.browser.lab import keep
+from tests.browser.lab import keep, patient
 
 _THEMES = Path(sys.prefix) / "share/jupyter/lab/themes/@jupyterlab"
 #: JupyterLab's themes: the file's folder, and whether it is light.
@@ -179,8 +179,8 @@ def staged(
     **options: Any,
 ) -> Iterator[Stage]:
     """Open a stage in a page of its own; `scheme` is what the system prefers."""
-    context = browser.new_context(
-        viewport={"width": width, "height": 900}, color_scheme=scheme, **options
+    context = patient(
+        browser, viewport={"width": width, "height": 900}, color_scheme=scheme, **options
     )
     try:
         yield Stage(context.new_page(), widget)

@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from tests.browser.lab import Lab, NotebookPage, notebook
 from tests.libraries.shop import Made, wheel
@@ -35,14 +35,11 @@ print(sweep.id)
 """
 
 
-def wait_text(nb: NotebookPage, selector: str, text: str) -> None:
-    nb.page.locator(selector).filter(has_text=text).first.wait_for(timeout=60_000)
-
-
-def cells(nb: NotebookPage, within: str) -> list[str]:
-    """Return what the first squares of the grid say, from the top."""
+def wait_cells(nb: NotebookPage, within: str, said: list[str]) -> None:
+    """Wait until the first squares of the grid say that: why a child failed is learned later."""
     found = nb.page.locator(f"{within} .nbb-cell")
-    return [str(found.nth(i).get_attribute("aria-label")) for i in range(3)]
+    for i, each in enumerate(said):
+        expect(found.nth(i)).to_have_attribute("aria-label", each)
 
 
 FAILED = [f"Child {n}: failed · ValueError: no data for seed {n}" for n in (3, 11)]
@@ -58,23 +55,23 @@ def test_an_array_on_its_card_and_in_the_monitor(
     lab.write("arrays", [start, "%batch card {sweep.id}", "%batch", "list(sweep)[-1:]"])
     with notebook(lab, browser, "arrays") as nb:
         nb.run_all()
-        wait_text(nb, ".nbb .nbb-loop-text", "16 of 24 done, 2 failed")
-        wait_text(nb, ".nbb .nbb-parts-title", "24 children")
-        wait_text(nb, ".nbb .nbb-step-word", "Running 16 of 24")
-        assert cells(nb, ".nbb")[:2] == FAILED
+        nb.wait_text(".nbb .nbb-loop-text", "16 of 24 done, 2 failed")
+        nb.wait_text(".nbb .nbb-parts-title", "24 children")
+        nb.wait_text(".nbb .nbb-step-word", "Running 16 of 24")
+        wait_cells(nb, ".nbb", FAILED)
         nb.shot("array-card")
-        wait_text(nb, ".nbbm tr[data-id]", "16 of 24 done, 2 failed")
+        nb.wait_text(".nbbm tr[data-id]", "16 of 24 done, 2 failed")
         fold = nb.page.locator(".nbbm .nbbm-fold").filter(has_text="children 24:").first
         fold.click()
-        wait_text(nb, ".nbbm .nbb-parts-title", "24 children")
-        assert cells(nb, ".nbbm")[:2] == FAILED
+        nb.wait_text(".nbbm .nbb-parts-title", "24 children")
+        wait_cells(nb, ".nbbm", FAILED)
         nb.shot("array-monitor")
         gate.touch()
-        wait_text(nb, ".nbbm .nbb-part-count", "22 succeeded")
-        wait_text(nb, ".nbb", "2 of 24 failed")
+        nb.wait_text(".nbbm .nbb-part-count", "22 succeeded")
+        nb.wait_text(".nbb", "2 of 24 failed")
         nb.wait_idle()
         nb.shot("array-ended")
-        assert "ValueError: no data for seed 3" in nb.output(3)
+        nb.wait_output("ValueError: no data for seed 3", 3)
 
 
 ASKING = """\
@@ -142,15 +139,15 @@ def test_the_steps_before_an_array(
     lab.write("steps", [start, "look.map(range(3))", "list(look.map(range(3)))"])
     with notebook(lab, browser, "steps") as nb:
         nb.run_all()
-        wait_text(nb, ".nbb", "resolving tinylib")
+        nb.wait_text(".nbb", "resolving tinylib")
         nb.shot("array-steps", of=".nbb")
         nb.page.locator(".nbb").get_by_role("button", name="Cancel").first.click()
-        wait_text(nb, ".jp-OutputArea", "look was not started, and nothing of it is left")
+        nb.wait_text(".jp-OutputArea", "look was not started, and nothing of it is left")
         nb.wait_idle()
         nb.shot("array-steps-cancelled")
         index.opened.set()
         nb.run_from(2)
-        wait_text(nb, ".jp-OutputArea", "('1.5', 2)")
+        nb.wait_text(".jp-OutputArea", "('1.5', 2)")
         nb.shot("array-steps-ended")
 
         assert nb.errors == []

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import nbformat
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from tests.browser.contrast import faint_texts
 from tests.browser.lab import Lab, NotebookPage, notebook
@@ -24,18 +25,14 @@ job.wait()
 print("interrupted", job.by_interrupt, "outcome", job.facts.outcome)
 """
 #: Ends a story as soon as the test has seen enough: by a click.
-HOLD = "job.cancelled.wait(30)"
+HOLD = "job.cancelled.wait(600)"
 LOG = ".nbb-log"
+_KERNEL = "window.jupyterapp.shell.currentWidget.sessionContext.session.kernel"
 
 
 def cell(body: str, changes: str = "") -> str:
     """Return a cell that runs a fake job whose story is `body`, indented as given."""
     return STORY.format(body=body.replace("\n", "\n    "), changes=changes)
-
-
-def wait_text(nb: NotebookPage, selector: str, text: str) -> None:
-    """Wait until an element under the selector holds a text."""
-    nb.page.locator(selector).filter(has_text=text).first.wait_for(timeout=30_000)
 
 
 def click(nb: NotebookPage, name: str) -> None:
@@ -50,22 +47,24 @@ for n in range(30):
     job.view.write("stdout", f"epoch {n} loss \\x1b[32m{1 / (n + 1):.3f}\\x1b[0m\\n")
     job.view.write("stderr", f"\\r{n}%|{'#' * (n // 2):15s}|")
 job.view.write("stderr", "\\r\\x1b[Kdone\\n")
-job.detached.wait(30)
+job.detached.wait(600)
 """
-    waiting = 'job.view.write("stderr", "early\\n"); time.sleep(1.5)'
+    seen = lab.root / "states_seen"
+    waiting = f'job.view.write("stderr", "early\\n"); until({str(seen)!r})'
     code = cell(body).replace("    job.become", f"    {waiting}\n    job.become", 1)
     # The test ends the story by Detach; the cell then folds the card as at a job's end.
     code += "job.view.finish(ended(job.facts))\n"
     lab.write("states", [code, "print('second', 1 + 1)"])
     with notebook(lab, browser, "states") as nb:
         nb.run_all()
-        wait_text(nb, ".nbb-word", "Submitted")
-        wait_text(nb, ".nbb-message", "waiting for an instance")
-        wait_text(nb, f"{LOG} .nbb-stderr", "early")
+        nb.wait_text(".nbb-word", "Submitted")
+        nb.wait_text(".nbb-message", "waiting for an instance")
+        nb.wait_text(f"{LOG} .nbb-stderr", "early")
         nb.shot("card-waiting", of=".nbb")
-        wait_text(nb, ".nbb-word", "Running")
-        wait_text(nb, ".nbb-facts", "2 vCPU of 4 asked")
-        wait_text(nb, f"{LOG} .nbb-stderr", "done")
+        seen.touch()
+        nb.wait_text(".nbb-word", "Running")
+        nb.wait_text(".nbb-facts", "2 vCPU of 4 asked")
+        nb.wait_text(f"{LOG} .nbb-stderr", "done")
         nb.shot("card-running", of=".nbb")
         log = nb.page.locator(LOG).inner_text().split("\n")
         elapsed = nb.page.locator(".nbb-time").inner_text()
@@ -74,17 +73,18 @@ job.detached.wait(30)
         )
         click(nb, "Detach train")
         nb.wait_idle()
-        wait_text(nb, "summary", "Succeeded")
+        nb.wait_text("summary", "Succeeded")
         nb.shot("card-folded", of="summary")
         nb.page.click("summary")
         nb.shot("card-unfolded", of="summary")
+        nb.wait_output("epoch 29 loss 0.033")
+        nb.wait_output("second 2", 1)
+        expect(nb.page.locator(".nbb")).to_have_count(0)
 
         assert [line for line in log if "epoch" in line] == [
             f"epoch {n} loss {1 / (n + 1):.3f}" for n in range(30)
         ]
         assert [line for line in log if "#" in line] == []
-        assert nb.page.locator(".nbb").count() == 0
-        assert "epoch 29 loss 0.033" in nb.output()
         assert nb.output(1).strip() == "second 2"
         assert nb.errors == []
 
@@ -92,6 +92,7 @@ job.detached.wait(30)
 def test_a_flood_of_lines_stays_small_and_current(lab: Lab, browser: Browser) -> None:
     """20,000 lines in 2 s: the last one is seen while the job lives, in few messages."""
     body = f"""
+job.begun = time.time()
 start = time.monotonic()
 for n in range(20_000):
     job.view.write("stdout", f"line {{n:05d}} " + "x" * 75 + "\\n")
@@ -100,10 +101,10 @@ for n in range(20_000):
 job.end = time.time()
 {HOLD}
 """
-    lab.write("flood", [cell(body) + "print('end', job.end)"])
+    lab.write("flood", [cell(body) + "print('begun', job.begun, 'end', job.end)"])
     with notebook(lab, browser, "flood") as nb:
         nb.run_all()
-        nb.page.wait_for_selector(LOG, timeout=30_000)
+        nb.page.wait_for_selector(LOG)
         seen = nb.page.evaluate(
             """() => new Promise(done => {
                 let longest = 0, last = performance.now();
@@ -118,16 +119,22 @@ job.end = time.time()
                 look();
             })"""
         )
+        messages, told = sum("comm_msg" in frame for frame in nb.frames), time.time()
+        # What was left out of the flood is fetched once it is over.
+        nb.page.wait_for_function(
+            "() => document.querySelector('.nbb-log').textContent.split('\\n').length > 4900"
+        )
         rows = nb.page.locator(LOG).text_content().count("\n")
-        messages = sum("comm_msg" in frame for frame in nb.frames)
         nb.shot("card-flood", of=".nbb")
         click(nb, "Cancel train")
         nb.wait_idle()
-        end = float(nb.output().split("end ")[-1])
-        print(f"lag {seen[0] - end:.2f} s, longest frame {seen[1]:.0f} ms, {messages} messages")
+        begun, _, end = nb.wait_output("begun ").split("begun ")[-1].split("\n")[0].split()
+        lag, lasted = seen[0] - float(end), told - float(begun)
+        print(f"lag {lag:.2f} s, longest frame {seen[1]:.0f} ms, {messages} messages")
 
         assert 4900 <= rows <= 5000
-        assert messages < 150
+        # Not by how much is said, but by how long that takes.
+        assert messages < 50 + 25 * lasted
 
 
 def test_cancel_reaches_a_blocked_cell(lab: Lab, browser: Browser, kernel: str) -> None:
@@ -135,13 +142,15 @@ def test_cancel_reaches_a_blocked_cell(lab: Lab, browser: Browser, kernel: str) 
     lab.write(f"cancel-{kernel}", [cell(HOLD)], kernel)
     with notebook(lab, browser, f"cancel-{kernel}") as nb:
         nb.run_all()
-        wait_text(nb, ".nbb-word", "Running")
+        nb.wait_text(".nbb-word", "Running")
+        # Were an interrupt what cancels, nothing would: it is sent where the kernel is slow, too.
+        nb.page.evaluate(f"() => {{ {_KERNEL}.interrupt = async () => undefined; }}")
         click(nb, "Cancel train")
         nb.wait_idle()
 
-        wait_text(nb, "summary", "Cancelled")
+        nb.wait_text("summary", "Cancelled")
         nb.wait_frame("comm_close")
-        assert "interrupted False outcome cancelled" in nb.output()
+        nb.wait_output("interrupted False outcome cancelled")
         assert nb.errors == []
 
 
@@ -152,46 +161,42 @@ def test_cancel_interrupts_a_cell_that_does_not_look(
     lab.write(f"stop-{kernel}", [cell(HOLD, "polling=False"), "print('next', 2 * 2)"], kernel)
     with notebook(lab, browser, f"stop-{kernel}") as nb:
         nb.run_all()
-        wait_text(nb, ".nbb-word", "Running")
+        nb.wait_text(".nbb-word", "Running")
         click(nb, "Cancel train")
         nb.wait_idle()
 
-        wait_text(nb, "summary", "Cancelled")
-        assert "outcome cancelled" in nb.output()
-        assert nb.output(1).strip() == "next 4"
+        nb.wait_text("summary", "Cancelled")
+        nb.wait_output("outcome cancelled")
+        nb.wait_output("next 4", 1)
 
 
 def test_a_detached_card_lives_on(lab: Lab, browser: Browser, kernel: str) -> None:
     """Detach frees the cell; the card goes on, survives a reload, and folds at its end."""
     body = """
 job.view.write("stdout", "before\\n")
-job.cancelled.wait(60)
+job.cancelled.wait(600)
 job.view.finish(ended(job.facts, outcome="cancelled"))
 """
     code = cell(body).replace("job.wait()", "job.wait()\nprint('freed')")
     lab.write(f"detach-{kernel}", [code], kernel)
     with notebook(lab, browser, f"detach-{kernel}") as nb:
         nb.run_all()
-        wait_text(nb, LOG, "before")
+        nb.wait_text(LOG, "before")
         click(nb, "Detach train")
-        wait_text(nb, ".jp-OutputArea", "freed")
+        nb.wait_text(".jp-OutputArea", "freed")
         nb.wait_idle()
-        # The end of the log is renewed for a reload every two seconds.
-        nb.page.wait_for_timeout(2500)
         nb.save()
-        nb.page.wait_for_timeout(500)
         nb.page.reload()
-        wait_text(nb, LOG, "before")
+        nb.wait_text(LOG, "before")
         nb.shot("card-reloaded", of=".nbb")
 
-        detachable = nb.page.get_by_role("button", name="Detach train").is_visible()
+        expect(nb.page.get_by_role("button", name="Detach train")).to_be_hidden()
         click(nb, "Cancel train")
         # This page can't replace the output that it loaded: the live card itself ends.
-        wait_text(nb, ".nbb-word", "Cancelled")
+        nb.wait_text(".nbb-word", "Cancelled")
         nb.shot("card-reloaded-ended", of=".nbb")
 
-        assert not detachable
-        assert not nb.page.get_by_role("button", name="Cancel train").is_visible()
+        expect(nb.page.get_by_role("button", name="Cancel train")).to_be_hidden()
 
 
 def test_text_from_a_job_stays_text(lab: Lab, browser: Browser) -> None:
@@ -208,7 +213,13 @@ job.view.write('x" onclick="window.hacked=1', {evil!r} + "\\n")
     lab.write("evil", [cell(body)])
     with notebook(lab, browser, "evil") as nb:
         nb.run_all()
-        wait_text(nb, LOG, "linkred")
+        # Each comes when it comes: the log as messages, the others as traits.
+        for selector in (f"{LOG} .nbb-stdout", ".nbb-name", ".nbb-message"):
+            nb.wait_text(selector, "<img src=x")
+        nb.page.wait_for_function(
+            "() => document.querySelector('.nbb-log').innerText.split('<img src=x').length > 3"
+        )
+        nb.wait_text(LOG, "linkred")
         nb.shot("card-injection", of=".nbb")
         live = nb.page.locator(".nbb").inner_text()
         made = nb.page.locator(".nbb img, .nbb script, .nbb a, .nbb [onclick]").count()
@@ -231,17 +242,14 @@ def test_a_saved_notebook_shows_the_card_without_a_kernel(lab: Lab, browser: Bro
     with notebook(lab, browser, "saved") as nb:
         nb.run_all()
         nb.wait_idle()
-        wait_text(nb, "summary", "Succeeded")
+        nb.wait_text("summary", "Succeeded")
         nb.save()
-        nb.page.wait_for_function(
-            "() => !window.jupyterapp.shell.currentWidget.context.model.dirty", timeout=10_000
-        )
     _, size = forget_kernel(path, lab.root / "reopened.ipynb")
     with notebook(lab, browser, "reopened") as nb:
         choose_no_kernel(nb)
-        wait_text(nb, "summary", "Succeeded")
+        nb.wait_text("summary", "Succeeded")
         nb.page.click("summary")
-        wait_text(nb, "details pre", "kept line")
+        nb.wait_text("details pre", "kept line")
         nb.shot("card-reopened", of="summary")
 
     assert size <= 20_000
@@ -262,7 +270,7 @@ def forget_kernel(path: Path, copy: Path) -> tuple[nbformat.NotebookNode, int]:
 def choose_no_kernel(nb: NotebookPage) -> None:
     """Answer JupyterLab's question for a kernel."""
     dialog = nb.page.locator(".jp-Dialog")
-    dialog.wait_for(timeout=20_000)
+    dialog.wait_for()
     dialog.locator("select").select_option(label="No Kernel")
     dialog.locator("button.jp-mod-accept").click()
     dialog.wait_for(state="detached")
@@ -278,7 +286,7 @@ for name, colour in (("stdout", 32), ("stderr", 31), ("stdout", 34), ("stdout", 
     dark_lab.write("dark", [cell(body)])
     with notebook(dark_lab, browser, "dark") as nb:
         nb.run_all()
-        wait_text(nb, LOG, "coloured")
+        nb.wait_text(LOG, "coloured")
         nb.shot("card-dark", of=".nbb")
         low = faint_texts(nb.page)
         click(nb, "Cancel train")

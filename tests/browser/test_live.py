@@ -10,12 +10,13 @@ from tests.browser.lab import Lab, notebook
 
 pytestmark = pytest.mark.browser
 
+#: Uses more and more memory for a time, and goes on until the test has seen enough.
 JOB = """%%batch --cpu 1 --memory 2000 --name busy
-import time
+import os, time
 kept = []
-end = time.monotonic() + 12
-while time.monotonic() < end:
-    kept.append(bytearray(1 << 20))
+while not os.path.exists({seen!r}):
+    if len(kept) < 600:
+        kept.append(bytearray(1 << 20))
     sum(range(20_000))
     time.sleep(0.02)
 print(len(kept) > 10)
@@ -37,14 +38,15 @@ WATCH = """() => {
 
 def test_states_pass_and_charts_move(lab: Lab, browser: Browser) -> None:
     """A cell on the local backend: timeline, figures, what was given, then the folded form."""
-    lab.write("live", ["%load_ext nbbatch", JOB])
+    seen = lab.root / "live_seen"
+    lab.write("live", ["%load_ext nbbatch", JOB.format(seen=str(seen))])
     with notebook(lab, browser, "live") as nb:
         nb.page.evaluate(WATCH)
         nb.run_all()
-        nb.page.wait_for_function("seen.states.has('Running')", timeout=40_000)
+        nb.page.wait_for_function("seen.states.has('Running')")
         chart = nb.page.get_by_role("img", name="Memory over time")
-        chart.wait_for(timeout=40_000)
-        nb.page.wait_for_function("seen.paths.size >= 6", timeout=40_000)
+        chart.wait_for()
+        nb.page.wait_for_function("seen.paths.size >= 6")
         nb.page.locator(".nbb-now .nbb-step-time").wait_for()
         told = nb.page.locator(".nbb-facts").inner_text()
         name = chart.get_attribute("aria-label") or ""
@@ -53,8 +55,9 @@ def test_states_pass_and_charts_move(lab: Lab, browser: Browser) -> None:
         nb.page.get_by_role("button", name="Details of busy").click()
         nb.page.locator(".nbb-body").wait_for(state="hidden")
         nb.shot("live-folded", of=".nbb")
-        nb.wait_idle(60)
-        nb.page.locator("summary").filter(has_text="Succeeded").wait_for(timeout=30_000)
+        seen.touch()
+        nb.wait_idle()
+        nb.page.locator("summary").filter(has_text="Succeeded").wait_for()
         nb.shot("live-ended", of="summary")
 
         assert nb.page.evaluate("[...seen.states].includes('Submitted')")

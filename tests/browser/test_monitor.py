@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import nbformat
 import pytest
 from playwright.sync_api import Browser
@@ -27,10 +30,11 @@ def fails():
     raise ValueError("no such column: price")
 
 @batch
-def slow(seconds=60):
-    import time
+def slow():
+    import os, time
     print("begun")
-    time.sleep(seconds)
+    while not os.path.exists({home!r} + "/enough"):
+        time.sleep(0.05)
 
 @batch
 def plots():
@@ -39,10 +43,6 @@ def plots():
     plt.plot([1, 3, 2])
     plt.show()
 """
-
-
-def wait_text(nb: NotebookPage, selector: str, text: str) -> None:
-    nb.page.locator(selector).filter(has_text=text).first.wait_for(timeout=30_000)
 
 
 def names(nb: NotebookPage) -> list[str]:
@@ -55,7 +55,6 @@ def wait_names(nb: NotebookPage, expected: list[str]) -> None:
         "e => JSON.stringify([...document.querySelectorAll('.nbbm tr[data-id] .nbbm-name')]"
         ".map(n => n.textContent)) === JSON.stringify(e)",
         arg=expected,
-        timeout=30_000,
     )
 
 
@@ -63,16 +62,19 @@ def button(nb: NotebookPage, name: str) -> None:
     nb.page.locator(".nbbm").get_by_role("button", name=name, exact=True).first.click()
 
 
-def home(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return str(tmp_path_factory.mktemp("home"))
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Path]:
+    """Give a folder for jobs; those that wait for the test end with it in any case."""
+    path = tmp_path / "home"
+    path.mkdir()
+    yield path
+    (path / "enough").touch()
 
 
-def test_jobs_of_a_notebook_live(
-    lab: Lab, browser: Browser, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_jobs_of_a_notebook_live(lab: Lab, browser: Browser, home: Path) -> None:
     """Rows appear and change as jobs do; they can be filtered, sorted and grouped."""
     cells = [
-        LOAD.format(home=home(tmp_path_factory)),
+        LOAD.format(home=str(home)),
         "%batch",
         "for n in range(3): quick.submit(n)\nfails.submit()\nlast = slow.submit()",
     ]
@@ -80,15 +82,15 @@ def test_jobs_of_a_notebook_live(
     with notebook(lab, browser, "monitor") as nb:
         nb.run_all()
         wait_names(nb, ["slow", "fails", "quick", "quick", "quick"])
-        wait_text(nb, "tr[data-id] .nbbm-state", "Running")
-        wait_text(nb, "tr[data-id] .nbbm-message", "no such column")
-        wait_text(nb, ".nbbm-chip", "Succeeded 3")
+        nb.wait_text("tr[data-id] .nbbm-state", "Running")
+        nb.wait_text("tr[data-id] .nbbm-message", "no such column")
+        nb.wait_text(".nbbm-chip", "Succeeded 3")
         nb.shot("monitor", of=".nbbm")
 
         button(nb, "Name")
         wait_names(nb, ["fails", "quick", "quick", "quick", "slow"])
         button(nb, "Group by name")
-        wait_text(nb, ".nbbm-grouprow", "3 succeeded")
+        nb.wait_text(".nbbm-grouprow", "3 succeeded")
         nb.page.locator(".nbbm-grouprow").get_by_role("button", name="quick").click()
         wait_names(nb, ["fails", "slow"])
         nb.shot("monitor-grouped", of=".nbbm")
@@ -103,12 +105,10 @@ def test_jobs_of_a_notebook_live(
         assert nb.errors == []
 
 
-def test_several_are_cancelled(
-    lab: Lab, browser: Browser, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_several_are_cancelled(lab: Lab, browser: Browser, home: Path) -> None:
     """Two of three are selected by the keyboard and cancelled at once; the third goes on."""
     cells = [
-        LOAD.format(home=home(tmp_path_factory)),
+        LOAD.format(home=str(home)),
         "jobs = [slow.options(name=f'slow-{n}').submit() for n in range(3)]",
         "%batch",
     ]
@@ -116,15 +116,15 @@ def test_several_are_cancelled(
     with notebook(lab, browser, "several") as nb:
         nb.run_all()
         wait_names(nb, ["slow-2", "slow-1", "slow-0"])
-        wait_text(nb, ".nbbm-chip", "Running 3")
+        nb.wait_text(".nbbm-chip", "Running 3")
         first = nb.page.locator("tr[data-id]").first
         first.focus()
         nb.page.keyboard.press("Space")
         nb.page.keyboard.press("Shift+ArrowDown")
-        wait_text(nb, ".nbbm-picked", "2 selected")
+        nb.wait_text(".nbbm-picked", "2 selected")
         nb.shot("monitor-selected", of=".nbbm")
         nb.page.get_by_role("button", name="Cancel 2 selected jobs").click()
-        wait_text(nb, ".nbbm-chip", "Cancelled 2")
+        nb.wait_text(".nbbm-chip", "Cancelled 2")
         nb.shot("monitor-cancelled", of=".nbbm")
         focused = nb.page.evaluate("document.activeElement.closest('.nbbm') !== null")
 
@@ -134,16 +134,14 @@ def test_several_are_cancelled(
         # Nothing of the test goes on after it.
         nb.page.locator("tr[data-tone=running] input").check()
         nb.page.get_by_role("button", name="Cancel 1 selected jobs").click()
-        wait_text(nb, ".nbbm-chip", "Cancelled 3")
+        nb.wait_text(".nbbm-chip", "Cancelled 3")
 
 
-def test_cards_and_outputs_below_the_table(
-    lab: Lab, browser: Browser, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_cards_and_outputs_below_the_table(lab: Lab, browser: Browser, home: Path) -> None:
     """A card opens below the table, of an ended job too; outputs become the notebook's own."""
     cells = [
-        LOAD.format(home=home(tmp_path_factory)),
-        "job = plots.submit()\njob.wait(120)\nslow_one = slow.submit(4)",
+        LOAD.format(home=str(home)),
+        "job = plots.submit()\njob.wait(120)\nslow_one = slow.submit()",
         "%batch",
         "print('a cell after it')",
     ]
@@ -152,30 +150,31 @@ def test_cards_and_outputs_below_the_table(
         nb.run_all()
         wait_names(nb, ["slow", "plots"])
         nb.page.get_by_role("button", name="Open the card of slow").click()
-        wait_text(nb, ".nbb:not(.nbbm) .nbb-name", "slow")
-        wait_text(nb, ".nbb:not(.nbbm) .nbb-log", "begun")
+        nb.wait_text(".nbb:not(.nbbm) .nbb-name", "slow")
+        nb.wait_text(".nbb:not(.nbbm) .nbb-log", "begun")
         nb.shot("monitor-card", of=".nbb:not(.nbbm)")
         row = nb.page.locator("tr[data-id]").filter(has_text="plots")
         row.focus()
         nb.page.keyboard.press("Enter")
-        wait_text(nb, ".nbb:not(.nbbm) .nbb-name", "plots")
+        nb.wait_text(".nbb:not(.nbbm) .nbb-name", "plots")
         # The card of a job that has ended is folded.
         nb.page.locator(".nbb:not(.nbbm)").filter(has_text="plots").locator(".nbb-toggle").click()
-        wait_text(nb, ".nbb:not(.nbbm) .nbb-log", "before the plot")
+        nb.wait_text(".nbb:not(.nbbm) .nbb-log", "before the plot")
         # By a key: what stands above may grow or shrink under a pointer.
         nb.page.locator("button[title='Close the card of plots']").press("Enter")
         nb.page.wait_for_function("document.querySelectorAll('.nbb:not(.nbbm)').length === 1")
         # What is left is the other one, which stays when it ends.
+        (home / "enough").touch()
         nb.page.locator(".nbb:not(.nbbm)[data-tone=ok]").filter(has_text="slow").wait_for()
         row.locator("input").check()
         nb.page.get_by_role("button", name="Outputs").click()
         cell = nb.page.locator(".jp-CodeCell").nth(2)
-        cell.locator(".jp-OutputArea img").wait_for(timeout=30_000)
+        cell.locator(".jp-OutputArea img").wait_for()
         nb.shot("monitor-outputs", of=".jp-OutputArea img")
         assert nb.page.locator(".nbb:not(.nbbm) .nbb-name").inner_text() == "slow"
         nb.page.locator(".nbbm").get_by_role("button", name="Close", exact=True).click()
         nb.page.wait_for_function("!document.querySelector('.nbbm')")
-        wait_text(nb, ".jp-OutputArea table", "plots")
+        nb.wait_text(".jp-OutputArea table", "plots")
         nb.save()
         nb.shot("monitor-closed", of=".jp-OutputArea table")
         errors = nb.errors

@@ -5,24 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from tests.browser.contrast import faint_texts
-from tests.browser.lab import Lab, NotebookPage, notebook
+from tests.browser.lab import HOLD, Lab, NotebookPage, notebook
 
 pytestmark = pytest.mark.browser
-
-HOLD = """import os, time
-n = 0
-while not os.path.exists({path!r}):
-    n += 1
-    print('step', n, flush=True)
-    time.sleep(0.2)
-"""
-
-
-def wait_text(nb: NotebookPage, selector: str, text: str) -> None:
-    nb.page.locator(selector).filter(has_text=text).first.wait_for(timeout=60_000)
 
 
 def errors(nb: NotebookPage) -> list[str]:
@@ -44,18 +32,18 @@ def test_from_submit_to_the_folded_card(notebook7: Lab, browser: Browser) -> Non
     go = write(notebook7, "states")
     with notebook(notebook7, browser, "states") as nb:
         nb.run_all()
-        wait_text(nb, ".nbb-word", "Running")
-        wait_text(nb, ".nbb-log", "step 3")
+        nb.wait_text(".nbb-word", "Running")
+        nb.wait_text(".nbb-log", "step 3")
         nb.shot("notebook7-running", of=".nbb")
         go.touch()
-        nb.wait_idle(60)
-        wait_text(nb, "summary", "Succeeded")
+        nb.wait_idle()
+        nb.wait_text("summary", "Succeeded")
         nb.page.click("summary")
         nb.shot("notebook7-folded", of="summary")
 
-        assert "{'result': 1}" in nb.output(1)
-        assert nb.output(2).strip() == "next 2"
-        assert nb.page.locator(".nbb").count() == 0
+        nb.wait_output("{'result': 1}", 1)
+        nb.wait_output("next 2", 2)
+        expect(nb.page.locator(".nbb")).to_have_count(0)
         assert errors(nb) == []
 
 
@@ -64,13 +52,12 @@ def test_cancel_and_a_page_that_is_loaded_again(notebook7: Lab, browser: Browser
     write(notebook7, "cancel")
     with notebook(notebook7, browser, "cancel") as nb:
         nb.run_all()
-        wait_text(nb, ".nbb-log", "step 2")
+        nb.wait_text(".nbb-log", "step 2")
         nb.save()
-        nb.wait_saved()
         nb.page.reload()
-        wait_text(nb, ".nbb-log", "step")
+        nb.wait_text(".nbb-log", "step")
         nb.page.get_by_role("button", name="Cancel train", exact=True).click()
-        wait_text(nb, "summary", "Cancelled")
+        nb.wait_text("summary", "Cancelled")
         nb.shot("notebook7-cancelled", of="summary")
 
         assert errors(nb) == []
@@ -83,11 +70,11 @@ def test_other_themes(server: str, browser: Browser, request: pytest.FixtureRequ
     go = write(lab, "theme")
     with notebook(lab, browser, "theme") as nb:
         nb.run_all()
-        wait_text(nb, ".nbb-log", "step 3")
+        nb.wait_text(".nbb-log", "step 3")
         nb.shot(f"theme-{server}", of=".nbb")
         low = faint_texts(nb.page)
         go.touch()
-        wait_text(nb, "summary", "Succeeded")
+        nb.wait_text("summary", "Succeeded")
         nb.shot(f"theme-{server}-folded", of="summary")
 
         assert low == []

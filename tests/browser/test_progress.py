@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
-from playwright.sync_api import Browser, Locator
+from playwright.sync_api import Browser, Locator, expect
 
 from nbbatch.widgets.model.bars import Bar
 from tests.browser import models
@@ -45,19 +47,13 @@ BARS = (
 )
 
 
-def wait_text(nb: NotebookPage, selector: str, text: str) -> None:
-    nb.page.locator(selector).filter(has_text=text).first.wait_for(timeout=30_000)
-
-
 def bar(nb: NotebookPage, label: str) -> Locator:
     """Return a bar as a screen reader names it."""
     return nb.page.get_by_role("progressbar", name=label, exact=True)
 
 
 def wait_value(nb: NotebookPage, label: str, value: str) -> None:
-    nb.page.locator(f'[role=progressbar][aria-label="{label}"][aria-valuenow="{value}"]').wait_for(
-        timeout=30_000
-    )
+    nb.page.locator(f'[role=progressbar][aria-label="{label}"][aria-valuenow="{value}"]').wait_for()
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -74,29 +70,30 @@ def test_bars_of_a_cell(request: pytest.FixtureRequest, browser: Browser, theme:
         wait_value(nb, "epochs", "25")
         wait_value(nb, "steps", "25")
         nb.shot(f"bars-moving-{theme}", of=".nbb-bars")
-        assert (bar(nb, "epochs").get_attribute("aria-valuetext") or "").startswith("1 of 4 epoch")
-        assert "8 it" in nb.page.locator(".nbb-loop").nth(1).inner_text()
+        value = re.compile("^1 of 4 epoch")
+        expect(bar(nb, "epochs")).to_have_attribute("aria-valuetext", value)
+        expect(nb.page.locator(".nbb-loop").nth(1)).to_contain_text("8 it")
         (folder / "middle").touch()
         wait_value(nb, "epochs", "100")
 
         # Its label is text, and it has no end: no value, and under reduced motion no motion.
         endless = bar(nb, "<b>download</b>")
-        endless.wait_for(timeout=30_000)
-        wait_text(nb, ".nbb-loop", "3 MB")
+        endless.wait_for()
+        nb.wait_text(".nbb-loop", "3 MB")
         assert endless.get_attribute("aria-valuenow") is None
         running = "element => getComputedStyle(element.firstChild).animationName"
         assert endless.evaluate(running) == "none"
         nb.page.emulate_media(reduced_motion="no-preference")
         assert endless.evaluate(running) == "nbb-endless"
         nb.shot(f"bars-endless-{theme}", of=".nbb-bars")
-        assert bar(nb, "steps").count() == 0
+        expect(bar(nb, "steps")).to_have_count(0)
         (folder / "bytes").touch()
         wait_value(nb, "cut short", "33")
-        wait_text(nb, ".nbb-loop-over", "3 of 9 it")
+        nb.wait_text(".nbb-loop-over", "3 of 9 it")
         nb.shot(f"bars-over-{theme}", of=".nbb-bars")
         (folder / "end").touch()
-        nb.wait_idle(60)
-        wait_text(nb, "summary", "Succeeded")
+        nb.wait_idle()
+        nb.wait_text("summary", "Succeeded")
 
         assert nb.errors == []
 

@@ -21,24 +21,16 @@ LOAD = "%load_ext nbbatch"
 LONG = """%%batch --detach --name long
 import os, time
 print('begun')
-end = time.time() + 120
+end = time.time() + 1200
 while not os.path.exists({flag!r}) and time.time() < end:
     time.sleep(0.05)"""
 SHORT = "%%batch --name short --cpu 1\nprint('said')\nimport time; time.sleep(1)"
 AGAIN = "%batch card short"
 
 
-def wait_text(nb: NotebookPage, selector: str, text: str) -> None:
-    """Wait until an element under the selector holds a text."""
-    nb.page.locator(selector).filter(has_text=text).first.wait_for(timeout=30_000)
-
-
 def saved(nb: NotebookPage, path: Path) -> list[Any]:
     """Save the notebook and return the outputs in its file."""
     nb.save()
-    nb.page.wait_for_function(
-        "() => !window.jupyterapp.shell.currentWidget.context.model.dirty", timeout=10_000
-    )
     return [o for cell in nbformat.read(path, as_version=4).cells for o in cell.get("outputs", [])]
 
 
@@ -72,14 +64,17 @@ def test_cards_are_plain_when_their_kernel_ends(
     path = lab.write(name, [LOAD, LONG.format(flag=str(flag)), SHORT, AGAIN], kernel)
     with notebook(lab, browser, name) as nb:
         nb.run_all()
-        wait_text(nb, ".nbb-log", "begun")
-        wait_text(nb, ".nbb-word", "Succeeded")
+        nb.wait_text(".nbb-log", "begun")
+        # The card that was opened again, not that of the cell.
+        nb.page.get_by_role("button", name="Fold short", exact=True).wait_for()
+        nb.wait_text(".nbb-word", "Succeeded")
+        nb.wait_idle()
         nb.shot(f"static-{how}-before", of=".nbb")
         command(nb, f"kernelmenu:{how}")
         if how == "restart":
             nb.page.locator(".jp-Dialog button.jp-mod-accept").click()
-        wait_text(nb, "summary", "last seen")
-        nb.page.wait_for_function("() => !document.querySelector('.nbb')", timeout=20_000)
+        nb.wait_text("summary", "last seen")
+        nb.page.wait_for_function("() => !document.querySelector('.nbb')")
         nb.shot(f"static-{how}-after")
         outputs = saved(nb, path)
 
@@ -92,14 +87,14 @@ def test_a_card_that_was_opened_again_stays_until_it_is_folded(lab: Lab, browser
     path = lab.write("fold", [LOAD, SHORT, AGAIN])
     with notebook(lab, browser, "fold") as nb:
         nb.run_all()
-        nb.wait_idle(60)
-        wait_text(nb, ".nbb-word", "Succeeded")
-        nb.page.get_by_role("button", name="Fold short", exact=True).wait_for(timeout=30_000)
+        nb.wait_idle()
+        nb.wait_text(".nbb-word", "Succeeded")
+        nb.page.get_by_role("button", name="Fold short", exact=True).wait_for()
         nb.shot("static-again", of=".nbb")
         nb.page.get_by_role("button", name="Fold short", exact=True).click()
         nb.page.wait_for_function("() => document.querySelectorAll('summary').length === 2")
         nb.page.locator("summary").nth(1).click()
-        wait_text(nb, "details pre", "said")
+        nb.wait_text("details pre", "said")
         nb.shot("static-folded", of="summary")
         outputs = saved(nb, path)
 
@@ -112,14 +107,14 @@ def test_a_running_job_is_opened_again(lab: Lab, browser: Browser, flag: Path) -
     path = lab.write("second-look", [LOAD, "%batch card long", "print('free')"])
     with notebook(lab, browser, "first-look") as nb:
         nb.run_all()
-        wait_text(nb, ".nbb-log", "begun")
+        nb.wait_text(".nbb-log", "begun")
     with notebook(lab, browser, "second-look") as nb:
         nb.run_all()
-        wait_text(nb, ".nbb-log", "begun")
-        wait_text(nb, ".nbb-word", "Running")
-        wait_text(nb, ".jp-OutputArea", "free")
+        nb.wait_text(".nbb-log", "begun")
+        nb.wait_text(".nbb-word", "Running")
+        nb.wait_text(".jp-OutputArea", "free")
         nb.page.get_by_role("button", name="Cancel long", exact=True).click()
-        wait_text(nb, "summary", "Cancelled")
+        nb.wait_text("summary", "Cancelled")
         outputs = saved(nb, path)
 
     assert mimes(outputs) == [PLAIN]
@@ -133,13 +128,13 @@ def test_a_page_that_was_loaded_again_leaves_the_plain_form(
     path = lab.write(name, [LOAD, LONG.format(flag=str(flag))], kernel)
     with notebook(lab, browser, name) as nb:
         nb.run_all()
-        wait_text(nb, ".nbb-log", "begun")
+        nb.wait_text(".nbb-log", "begun")
         nb.wait_idle()
         saved(nb, path)
         nb.page.reload()
-        wait_text(nb, ".nbb-word", "Running")
+        nb.wait_text(".nbb-word", "Running")
         flag.touch()
-        wait_text(nb, "summary", "Succeeded")
+        nb.wait_text("summary", "Succeeded")
         outputs = saved(nb, path)
 
     assert mimes(outputs) == [PLAIN]
@@ -173,7 +168,7 @@ def test_a_stranger_sees_the_whole_card(
     with notebook(lab, browser, "story") as nb:
         nb.run_all()
         nb.wait_idle()
-        wait_text(nb, "summary", "Succeeded")
+        nb.wait_text("summary", "Succeeded")
         nb.shot(f"static-story-{theme}-folded", of="summary")
         nb.page.click("summary")
         nb.shot(f"static-story-{theme}", of="summary")
@@ -181,9 +176,12 @@ def test_a_stranger_sees_the_whole_card(
     forget_kernel(path, lab.root / "stranger.ipynb")
     with notebook(lab, browser, "stranger") as nb:
         choose_no_kernel(nb)
-        nb.page.locator("summary").wait_for(timeout=30_000)
+        nb.page.locator("summary").wait_for()
         nb.page.click("summary")
-        wait_text(nb, "details pre", "epoch 49 <b>loss</b>")
+        nb.wait_text("details pre", "epoch 49 <b>loss</b>")
+        nb.page.wait_for_function(
+            "() => [...document.querySelectorAll('details img')].every(img => img.naturalWidth)"
+        )
         drawn = nb.page.evaluate(
             "() => [...document.querySelectorAll('details img')]"
             ".map(img => [img.naturalWidth, img.getBoundingClientRect().width])"

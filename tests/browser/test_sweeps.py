@@ -34,11 +34,9 @@ def test_a_sweep(lab: Lab, dark_lab: Lab, browser: Browser, tmp_path: Path) -> N
         with notebook(place, browser, "sweep") as nb:
             nb.run_all()
             under = nb.page.locator(".jp-CodeCell").nth(1).locator(".jp-OutputArea")
-            under.locator("table tr").nth(6).wait_for(timeout=90_000)
-            nb.page.locator(".jp-CodeCell").nth(3).locator(".jp-RenderedText").first.wait_for(
-                timeout=90_000
-            )
-            nb.wait_idle(60)
+            under.locator("table tr").nth(6).wait_for()
+            nb.page.locator(".jp-CodeCell").nth(3).locator(".jp-RenderedText").first.wait_for()
+            nb.wait_idle()
             nb.shot(f"sweep-{name}")
             head = under.locator("table").last.locator("th").all_inner_texts()
             row = under.locator("table").last.locator("tr").nth(6).locator("td").all_inner_texts()
@@ -47,7 +45,7 @@ def test_a_sweep(lab: Lab, dark_lab: Lab, browser: Browser, tmp_path: Path) -> N
             nb.shot(f"sweep-{name}-failed", of=".jp-CodeCell:nth-child(4) .jp-OutputArea")
             nb.run_from(4)
             rows = nb.page.locator(".jp-CodeCell").nth(4).locator("tr")
-            rows.nth(6).wait_for(timeout=30_000)
+            rows.nth(6).wait_for()
             nb.wait_idle()
             last = rows.nth(6).locator("td").all_inner_texts()
             low = faint_texts(nb.page)

@@ -206,7 +206,8 @@ def test_a_gap_is_noticed(browser: Browser) -> None:
         say(stage, [job(40)], seq=5)
         looks = [m["seq"] for m in stage.sent() if m["ask"] == "look"]
 
-        assert looks == [0, 1]
+        # Every twenty seconds it says again what it has.
+        assert looks[:2] == [0, 1]
         assert "train-40" not in names(stage)
 
 

@@ -32,7 +32,7 @@ IMAGE = "docker.io/library/python:3.11"
 #: Where its Python has libraries.
 SITE = "/usr/lib/python3/dist-packages"
 _TRUST = '{"Version": "2012-10-17", "Statement": []}'
-_PATIENCE = 30.0
+_PATIENCE = 180.0
 #: moto's server, with what its Batch lacks.
 _MOTO = Path(__file__).parent / "moto_arrays.py"
 
@@ -137,7 +137,7 @@ def _server(
     finally:
         process.terminate()
         try:
-            process.wait(10)
+            process.wait(60)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

@@ -70,7 +70,7 @@ def run(rig, digest):
             "environment": [{"name": name, "value": value} for name, value in environ.items()]
         },
     )["jobId"]
-    end = time.monotonic() + 60
+    end = time.monotonic() + 300
     while time.monotonic() < end:
         facts = batch.describe_jobs(jobs=[job])["jobs"][0]
         if facts["status"] in ("SUCCEEDED", "FAILED"):

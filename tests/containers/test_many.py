@@ -30,14 +30,14 @@ def test_a_map(account: Rig) -> None:
 
     job = work.map(range(6), chunksize=2)
     with pytest.raises(ValueError, match="no data for 3"):
-        job.result(120)
+        job.result(600)
     errors = job.errors()
     again = job.retry_failed(environment={"AGAIN": "1"})
 
     assert {index: str(error) for index, error in errors.items()} == {3: "no data for 3"}
     assert [job[n] for n in (0, 1, 2, 4, 5)] == [(n * n, True) for n in (0, 1, 2, 4, 5)]
     assert "item 4" in job.logs(child=2)
-    assert again.result(120) == [(n * n, True) for n in range(6)]
+    assert again.result(600) == [(n * n, True) for n in range(6)]
     assert again.errors() == {}
 
 
@@ -46,7 +46,7 @@ def test_an_executor(account: Rig) -> None:
     """One container makes call after call."""
     with nbbatch.BatchExecutor(1, memory="256M") as executor:
         found = list(executor.map(pow, range(20), [2] * 20))
-        pids = {executor.submit(os.getpid).result(60) for _ in range(3)}
+        pids = {executor.submit(os.getpid).result(600) for _ in range(3)}
 
     assert found == [n * n for n in range(20)]
     assert len(pids) == 1

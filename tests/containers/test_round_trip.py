@@ -73,11 +73,11 @@ def test_functions_run_in_the_container(account: Rig) -> None:
     job = there.submit(data)
     failing = fails.submit()
 
-    assert job.result(60) == (True, 5, data[::-1])
+    assert job.result(600) == (True, 5, data[::-1])
     assert job.logs() == "in the container\n"
     assert job.facts.backend == "aws"
     with pytest.raises(KeyError, match="not there"):
-        failing.result(60)
+        failing.result(600)
 
 
 def test_a_cell_runs_in_the_container(
@@ -99,7 +99,7 @@ def test_an_image_without_the_library_says_so(account: Rig) -> None:
     import numpy as np
 
     with pytest.raises(ImageError, match="No module named 'numpy'") as caught:
-        nbbatch.batch(memory="512M", env="none")(len).submit(np.arange(3)).result(60)
+        nbbatch.batch(memory="512M", env="none")(len).submit(np.arange(3)).result(600)
 
     assert "--image" in caught.value.hint
 
@@ -114,7 +114,7 @@ def test_the_quickstart_runs_unchanged(account: Rig, science: str, tmp_path: Pat
         env={**os.environ, "NBBATCH_IMAGE": science},
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=1200,
         check=False,
     )
 

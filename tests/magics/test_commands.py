@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from IPython.core.completer import provisionalcompleter
@@ -36,12 +37,15 @@ def test_help_describes_every_command(shell: Any, capsys: Any) -> None:
     assert "  %batch card ID      Open a job's live card again" in text
 
 
-def test_an_ended_job_shows_its_card(local_session: Session, shell: Any) -> None:
+def test_an_ended_job_shows_its_card(local_session: Session, shell: Any, tmp_path: Path) -> None:
     """As HTML beside its plain form; one that runs has a card of its own."""
-    shell.run_cell("%%batch --name told --detach --as job\nimport time; time.sleep(0.5)")
+    go = tmp_path / "go"
+    wait = f"while not os.path.exists({str(go)!r}): time.sleep(0.02)"
+    shell.run_cell(f"%%batch --name told --detach --as job\nimport os, time\n{wait}")
     job = shell.user_ns["job"]
     live, _ = shell.display_formatter.format(job)
-    job.wait(30)
+    go.touch()
+    assert job.wait(300)
     ended, _ = shell.display_formatter.format(job)
 
     assert list(live) == ["text/plain"]

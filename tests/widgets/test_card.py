@@ -66,6 +66,8 @@ def desk(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Desk]:
             sent.append({"type": msg_type, **(data or {})})
 
     monkeypatch.setattr(comm, "create_comm", KeepingComm)
+    # The tail is told with the first tick, and not again while a test runs, however slowly.
+    monkeypatch.setattr("nbbatch.widgets.card.TAIL_SECONDS", 100.0)
     return lambda **options: Desk(sent, **options)
 
 

@@ -102,7 +102,7 @@ class Desk:
         self.view.widget.comm.handle_msg({"content": {"data": data}, "buffers": []})
         for thread in threading.enumerate():
             if thread.name == "nbbatch-ask":
-                thread.join(10)
+                thread.join(60)
         answers = [m["content"] for m in self.sent if m.get("method") == "custom"]
         return next((a for a in answers if a.get("id") == id_), None)
 

@@ -32,14 +32,14 @@ def test_one_thread_for_all_and_none_for_nobody() -> None:
     for view in views:
         pump.add(view)
     for view in views:
-        assert view.ticked.wait(10)
+        assert view.ticked.wait(60)
     threads = {view.thread for view in views}
     for view in views:
         pump.remove(view)
     (thread,) = threads
 
     assert thread is not None
-    thread.join(10)
+    thread.join(60)
     assert not thread.is_alive()
 
 
@@ -50,10 +50,10 @@ def test_it_starts_again_after_its_end() -> None:
         view = Counting()
         pump.add(view)
 
-        assert view.ticked.wait(10)
+        assert view.ticked.wait(60)
         pump.remove(view)
         assert view.thread is not None
-        view.thread.join(10)
+        view.thread.join(60)
 
 
 def test_a_view_that_fails_does_not_stop_the_others(caplog: pytest.LogCaptureFixture) -> None:
@@ -61,12 +61,12 @@ def test_a_view_that_fails_does_not_stop_the_others(caplog: pytest.LogCaptureFix
     pump = Pump()
     bad, good = Counting(fail=True), Counting()
     pump.add(bad)
-    assert bad.ticked.wait(10)
+    assert bad.ticked.wait(60)
     pump.add(good)
 
-    assert good.ticked.wait(10)
+    assert good.ticked.wait(60)
     pump.remove(good)
     assert good.thread is not None
-    good.thread.join(10)
+    good.thread.join(60)
     assert not good.thread.is_alive()
     assert "a view failed" in caplog.text

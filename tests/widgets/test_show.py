@@ -41,7 +41,7 @@ job.wait()
 CHECK = """
 for thread in threading.enumerate():
     if thread.name == "nbbatch-view":
-        thread.join(10)
+        thread.join(60)
 print([t.name for t in threading.enumerate() if t.name.startswith("nbbatch")])
 """
 
@@ -64,7 +64,8 @@ def test_a_headless_kernel_ends_with_the_plain_form() -> None:
     """Executed by nbclient, the notebook holds HTML and text, no view, no thread, little state."""
     cells = [CELL.format(root=str(ROOT)), CHECK]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
-    NotebookClient(notebook, timeout=60, kernel_name="python3").execute()
+    times = {"timeout": 600, "startup_timeout": 300, "iopub_timeout": 60}
+    NotebookClient(notebook, kernel_name="python3", **times).execute()
     (card,) = notebook.cells[0].outputs
     state = json.dumps(notebook.metadata.get("widgets", {}))
 

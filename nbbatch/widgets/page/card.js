@@ -21,6 +21,14 @@ export default () => {
     refill.look(message.fresh);
     shown();
   };
+  // What was said just before this page was loaded was sent to none: the next tail has it.
+  const renew = (tail) => {
+    if (!(tail?.seq > log.seq)) return;
+    log.beginAt(0);
+    log.restore(tail);
+    refill.look();
+    shown();
+  };
   const setClock = (model) => (skew = model.get("card").now - Date.now() / 1000);
 
   return {
@@ -29,15 +37,14 @@ export default () => {
       log.restore(model.get("tail"));
       refill = new Refill(log, (message) => requests.ask(model, message), shown);
       refill.look();
-      const sync = () => setClock(model);
-      model.on("msg:custom", listen);
-      model.on("change:card", sync);
+      const events = [["msg:custom", listen], ["change:card", () => setClock(model)],
+        ["change:tail", () => renew(model.get("tail"))]];
+      for (const [name, react] of events) model.on(name, react);
       const stay = leaving(model);
       return () => {
         stay();
         refill.stop();
-        model.off("msg:custom", listen);
-        model.off("change:card", sync);
+        for (const [name, react] of events) model.off(name, react);
       };
     },
 

@@ -1,6 +1,6 @@
 // What the page says to the kernel, and what it hears back.
 
-const ACK_MS = 700;
+const ACK_MS = 350;
 const ANSWER_MS = 8000;
 
 // A kernel that runs a cell may not look at comm messages until it ends. The cell that waits for
@@ -21,13 +21,15 @@ function asker(model, hint) {
     } catch {
       return hint("The kernel is gone.");
     }
-    if (!model.get("blocking")) return;
-    setTimeout(() => {
-      if (model.get("asked") === ask || !model.get("blocking")) return;
+    const later = (act) => setTimeout(() => {
+      if (model.get("asked") !== ask && model.get("blocking")) act();
+    }, ACK_MS);
+    // In two steps: a page that stood still for a while first hears what has come meanwhile.
+    later(() => later(() => {
       const kernel = model.widget_manager?.kernel;
       if (ask === "cancel" && kernel?.interrupt) kernel.interrupt();
       else hint("The kernel is busy: press Stop (■) to cancel.");
-    }, ACK_MS);
+    }));
   };
 }
 

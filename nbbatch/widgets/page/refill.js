@@ -44,6 +44,8 @@ class Refill {
       // The kernel is busy, or gone: a later message, or the person, asks again.
     }
     this.timer = 0;
+    // Other lines have come meanwhile, in place of those that these were to stand before.
+    if (log.era !== era) this.look();
   }
 
   stop() {
