@@ -114,9 +114,10 @@ def test_the_last_call_of_a_worker(tmp_path: Path) -> None:
         eventually(lambda: last.job is not None)
         answers = threading.Event()
         executor._pool.tell(answers.set)
-        assert answers.wait(20)
+        answered = answers.wait(20)
         (tmp_path / "go").touch()
 
+        assert answered
         assert (last.result(60), behind.result(60)) == (1, 9)
         assert behind.job is not last.job is first.job
 
