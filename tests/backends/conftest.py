@@ -18,6 +18,7 @@ import pytest
 
 import nbbatch
 from nbbatch.backends.local import local_backend
+from nbbatch.session import present
 
 # The helpers beside the tests are imported by their names, whatever pytest's import mode.
 sys.path.insert(0, str(Path(__file__).parent))
@@ -80,3 +81,15 @@ def account(tmp_path: Path) -> Iterator[aws_rig.Rig]:
         root = f"s3://{opened.bucket}/root"
         nbbatch.configure(backend="aws", s3_root=root, queue="queue", iam_role=aws_rig.ROLE)
         yield opened
+        _follow_no_more()
+
+
+def _follow_no_more() -> None:
+    """Forget jobs that the test has left: the next one's server may have this one's port."""
+    if present._current is None:
+        return
+    watcher = present._current._watcher
+    with watcher._lock:
+        for watched in watcher._jobs:
+            watched.dropped = True
+        watcher._jobs.clear()
