@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
 
 import nbbatch
 from nbbatch.session import Session, current_session
+from tests import kernels
 from tests.bombs import Bomb
 
 pytest_plugins = ["tests.servers"]
@@ -43,6 +45,17 @@ _FIRST = ("worker", "integration", "executor", "chaos", "backends", "setup", "li
 _LAST = ("options", "wire", "widgets", "magics")
 
 
+#: Folders in which each test has the marker of that name, and whose tests load a lot.
+_MARKED = ("browser", "containers")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Don't load what is left out as a whole."""
+    name = collection_path.name
+    left_out = name in _MARKED and f"not {name}" in config.option.markexpr
+    return True if left_out else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put files that take long before the others; within a file the order stays."""
 
@@ -53,6 +66,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return len(_FIRST) + (folder in _LAST or item.path.stem == "test_architecture")
 
     items.sort(key=place)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_kernels() -> Iterator[None]:
+    """Keep what kernels share from other processes, and from the developer's own."""
+    with kernels.to_themselves():
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -85,7 +105,8 @@ def shell() -> Iterator[Any]:
     """Give a new shell; its namespace is ``__main__`` for as long as the test runs."""
     main = sys.modules["__main__"]
     InteractiveShell.clear_instance()
-    shell = InteractiveShell.instance()
+    # No file of its history, which all processes would share, nor a thread that writes it.
+    shell = InteractiveShell.instance(config=Config({"HistoryManager": {"enabled": False}}))
     shell.run_line_magic("load_ext", "nbbatch")
     try:
         yield shell

@@ -7,13 +7,20 @@ one alone. Others are installed beside it with pip, once, into the folder that
 
 from __future__ import annotations
 
+import contextlib
 import getpass
+import itertools
 import json
 import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+import pytest
+from jupyter_client.manager import KernelManager
 
 ROOT = Path(__file__).resolve().parents[1]
 INSTALLED = "installed"
@@ -73,3 +80,23 @@ def _install(libraries: Path, version: str) -> None:
     pip += ["--disable-pip-version-check", "--target", str(libraries)]
     subprocess.run([*pip, f"ipykernel=={version}", *extra], check=True)
     (libraries / "complete").touch()
+
+
+@contextlib.contextmanager
+def to_themselves() -> Iterator[None]:
+    """Give kernels that this process starts a profile, and sockets, that nobody else has.
+
+    On ports somebody else may be faster to take what was free when a kernel was given it.
+    """
+    # The names of sockets have to be short.
+    with tempfile.TemporaryDirectory(prefix="kernels-") as folder:
+        names = (f"{folder}/{number}" for number in itertools.count())
+        init = KernelManager.__init__
+
+        def on_sockets(self: KernelManager, *args: Any, **kwargs: Any) -> None:
+            init(self, *args, **{"transport": "ipc", "ip": next(names), **kwargs})
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(KernelManager, "__init__", on_sockets)
+            patch.setenv("IPYTHONDIR", f"{folder}/ipython")
+            yield

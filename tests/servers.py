@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import boto3
 import pytest
-
-from tests.backends.moto_server import moto_server
+from moto_server import moto_address
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -54,8 +53,7 @@ class Server(NamedTuple):
 def serve(reply: Callable[[Asked], Answer | None]) -> Iterator[Server]:
     """Run a server on loopback whose answers `reply` gives; None hangs up instead."""
     asked: list[Asked] = []
-    http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(reply, asked))
-    http.daemon_threads = True
+    http = _Http(("127.0.0.1", 0), _handler(reply, asked))
     thread = threading.Thread(target=http.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:
@@ -66,11 +64,20 @@ def serve(reply: Callable[[Asked], Answer | None]) -> Iterator[Server]:
         thread.join()
 
 
+class _Http(ThreadingHTTPServer):
+    daemon_threads = True
+    # Else the sixth who comes at once is asked to come again, a second later.
+    request_queue_size = 128
+
+
 def _handler(
     reply: Callable[[Asked], Answer | None], asked: list[Asked]
 ) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        # One write for head and body: else each waits for the other's acknowledgement.
+        wbufsize = -1
+        disable_nagle_algorithm = True
 
         def _answer(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -99,13 +106,9 @@ def _handler(
 
 
 @pytest.fixture(scope="session")
-def moto() -> Iterator[str]:
+def moto() -> str:
     """Give the address of a moto server that lives as long as the test run."""
-    server = moto_server()
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    return moto_address()
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ import boto3
 import stub
 from batch_jobs import Place
 from batch_server import BatchServer
-from moto_server import moto_server
+from moto_server import moto_address
 
 from nbbatch.backends.aws import aws_backend
 
@@ -62,14 +62,6 @@ class Rig:
         return _client("s3", self.moto)
 
 
-@functools.cache
-def moto_address() -> str:
-    """Start moto, once in this process."""
-    server = moto_server()
-    server.start()
-    return "http://{}:{}".format(*server.get_host_and_port())
-
-
 def interpreter_folder(folder: Path, python: str) -> str:
     """Make a folder in which ``python`` is the interpreter `python`, and nothing else is."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -89,7 +81,9 @@ def environment(**changes: str | None) -> Iterator[None]:
     try:
         yield
     finally:
-        os.environ.clear()
+        # What is to stay is there all the time: other threads look, too.
+        for name in set(os.environ) - set(before):
+            del os.environ[name]
         os.environ.update(before)
 
 

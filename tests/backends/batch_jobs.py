@@ -101,7 +101,7 @@ class Job:
         with self._lock:
             self._killed = (container_reason, status_reason)
             if self._process is not None:
-                os.killpg(self._process.pid, signal.SIGKILL)
+                _kill(self._process)
 
     def _ask_to_end(self) -> None:
         # As a container engine does it: the first process gets the signal, once, and its
@@ -229,7 +229,7 @@ class Job:
                 self._end_process(process)
             look()
             time.sleep(0.01)
-        _end_container(process.pid)
+        _end_container(process)
         code = process.returncode if process.returncode >= 0 else 128 - process.returncode
         if timed_out:
             return code, "Job attempt duration exceeded timeout", True
@@ -245,7 +245,7 @@ class Job:
         while process.poll() is None and time.monotonic() - asked_at < self._place.grace:
             time.sleep(0.01)
         if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
+            _kill(process)
             process.wait()
 
     def _record(self, container: dict[str, Any], reason: str) -> None:
@@ -263,17 +263,22 @@ class Job:
         self._become(status, statusReason=reason, stoppedAt=_now())
 
 
-def _end_container(first: int) -> None:
+def _end_container(process: subprocess.Popen[bytes]) -> None:
     """End everything in a container whose first process has ended, as a container engine does."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(first, signal.SIGKILL)
+    _kill(process)
     # Other groups of its session; where there is no /proc they have to end by themselves.
     for name in filter(str.isdecimal, os.listdir("/proc") if os.path.isdir("/proc") else ()):
         with contextlib.suppress(OSError):
             with open(f"/proc/{name}/stat", "rb") as file:
                 session = int(file.read().rpartition(b")")[2].split()[3])
-            if session == first:
+            if session == process.pid:
                 os.kill(int(name), signal.SIGKILL)
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """Kill the group of a container's first process, if there still is anything of it."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _as_pod(facts: dict[str, Any]) -> dict[str, Any]:

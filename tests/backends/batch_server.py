@@ -86,8 +86,8 @@ class BatchServer:
         self.place = place
         self._region = region
         self._lock = threading.Lock()
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._http.daemon_threads = True
+        self._ended = False
+        self._http = _Http(("127.0.0.1", 0), _handler(self))
 
     @property
     def url(self) -> str:
@@ -107,13 +107,13 @@ class BatchServer:
             yield
         finally:
             self.place.grace = min(self.place.grace, _LAST_GRACE)
-            # A thread that the test has left may be about to submit another one.
             with self._lock:
-                jobs = list(self.jobs.values())
-            for job in jobs:
+                # A thread that the test has left may be about to submit another one.
+                self._ended = True
+            for job in self.jobs.values():
                 job.stop("the server ends")
-            for job in jobs:
-                job.thread.join(10)
+            for job in self.jobs.values():
+                job.thread.join(60)
             self._http.shutdown()
             self._http.server_close()
 
@@ -236,6 +236,7 @@ class BatchServer:
         return self._arn("job-definition", f"{name}:{number}"), active[-1]
 
     def _submitjob(self, body: dict[str, Any]) -> dict[str, Any]:
+        _refuse_unless(not self._ended, "the server ends")
         _refuse_unless(_NAME.fullmatch(body["jobName"]), "Job name should match valid pattern")
         queue = body["jobQueue"].rpartition("/")[2]
         _refuse_unless(queue in self.queues, f"JobQueue {body['jobQueue']} not found.")
@@ -403,9 +404,18 @@ def _refuse_unless(holds: object, message: str) -> None:
         raise RefusedError(message)
 
 
+class _Http(ThreadingHTTPServer):
+    daemon_threads = True
+    # Else the sixth who comes at once is asked to come again, a second later.
+    request_queue_size = 128
+
+
 def _handler(server: BatchServer) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        # One write for head and body: else each waits for the other's acknowledgement.
+        wbufsize = -1
+        disable_nagle_algorithm = True
 
         def do_GET(self) -> None:
             """Give a job its role's credentials, as the container agent does."""

@@ -1,7 +1,4 @@
-"""moto's AWS, on which of several writers of one new object only one is the first.
-
-S3 promises that. moto looks whether there is such an object, and writes it a moment later.
-"""
+"""moto's AWS in this process: one server for all tests, as careful with many clients as AWS."""
 
 from __future__ import annotations
 
@@ -9,33 +6,39 @@ import functools
 import threading
 from typing import TYPE_CHECKING, Any
 
+from moto.moto_server.werkzeug_app import MotoRequestHandler
 from moto.s3.responses import S3Response
 from moto.server import ThreadedMotoServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: What writes objects, in one go and as the last step of several.
-_WRITING = ("put_object", "_key_response_post")
-
-
-def moto_server() -> ThreadedMotoServer:
-    """Make a server; `start` starts it."""
-    _one_at_a_time()
-    return ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-
 
 @functools.cache
-def _one_at_a_time() -> None:
-    lock = threading.RLock()
-    for name in _WRITING:
-        setattr(S3Response, name, _locked(getattr(S3Response, name), lock))
+def moto_address() -> str:
+    """Start moto, once in this process."""
+    for name in ("_bucket_response", "_key_response"):
+        setattr(S3Response, name, _one_at_a_time(getattr(S3Response, name)))
+    # It writes head and body apart: else the body waits until the head is acknowledged.
+    MotoRequestHandler.disable_nagle_algorithm = True
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    return "http://{}:{}".format(*server.get_host_and_port())
 
 
-def _locked(work: Callable[..., Any], lock: Any) -> Callable[..., Any]:
-    @functools.wraps(work)
-    def locked(*args: Any, **kwargs: Any) -> Any:
-        with lock:
-            return work(*args, **kwargs)
+_turn = threading.RLock()
 
-    return locked
+
+def _one_at_a_time(answer: Callable[..., Any]) -> Callable[..., Any]:
+    """Have S3 do one thing after the other; by then the whole request has been read.
+
+    Of two that write an object if it is not there, moto lets both; it reads, lists and throws away
+    what another request is about to write.
+    """
+
+    @functools.wraps(answer)
+    def answered(*args: Any) -> Any:
+        with _turn:
+            return answer(*args)
+
+    return answered
