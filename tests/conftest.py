@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import pickle
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.loaders import create_loader
 from hypothesis import HealthCheck, settings
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
@@ -19,7 +21,7 @@ from nbbatch.session import Session, current_session
 from tests import kernels
 from tests.bombs import Bomb
 
-pytest_plugins = ["tests.servers"]
+pytest_plugins = ["tests.choosing", "tests.servers"]
 
 #: How long something takes says nothing here, and each run tries the same examples: others are
 #: tried with ``--hypothesis-profile=default``.
@@ -38,40 +40,18 @@ _REQUIRED = {f"NBBATCH_REQUIRE_{what}" for what in ("BROWSER", "CONTAINERS", "CP
 _KEPT = {"NBBATCH_TEST_ARTIFACTS", "NBBATCH_TEST_CPYTHON", *_REQUIRED}
 
 
-#: The folders of tests in which files take long. They are begun first, and by themselves: what is
-#: begun last keeps one process busy while the others have nothing left to do.
-_FIRST = ("worker", "integration", "executor", "chaos", "backends", "setup", "libraries")
-#: Those of many tests that take no time.
-_LAST = ("options", "wire", "widgets", "magics")
-
-
-#: Folders in which each test has the marker of that name, and whose tests load a lot.
-_MARKED = ("browser", "containers")
-
-
-def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Don't load what is left out as a whole."""
-    name = collection_path.name
-    left_out = name in _MARKED and f"not {name}" in config.option.markexpr
-    return True if left_out else None
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put files that take long before the others; within a file the order stays."""
-
-    def place(item: pytest.Item) -> int:
-        folder = item.path.parent.name
-        if folder in _FIRST:
-            return _FIRST.index(folder)
-        return len(_FIRST) + (folder in _LAST or item.path.stem == "test_architecture")
-
-    items.sort(key=place)
-
-
 @pytest.fixture(scope="session", autouse=True)
 def own_kernels() -> Iterator[None]:
     """Keep what kernels share from other processes, and from the developer's own."""
     with kernels.to_themselves():
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def models_read_once() -> Iterator[None]:
+    """Each session of boto3 reads the models of services anew, MBs of them: here all share them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("botocore.session.create_loader", functools.cache(create_loader))
         yield
 
 

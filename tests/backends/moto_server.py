@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,8 @@ def moto_address() -> str:
     """Start moto, once in this process."""
     for name in ("_bucket_response", "_key_response"):
         setattr(S3Response, name, _one_at_a_time(getattr(S3Response, name)))
+    # Else each request becomes a line of the log, which nobody reads.
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
     # It writes head and body apart: else the body waits until the head is acknowledged.
     MotoRequestHandler.disable_nagle_algorithm = True
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 import io
 import sys
 import uuid
 from typing import TYPE_CHECKING
 
 import pytest
-from botocore.loaders import create_loader
 
 from nbbatch.cli import main
 from tests.servers import KEYS, REGION
@@ -41,14 +39,6 @@ class Terminal:
     def said(self) -> str:
         """What was said, however wide the terminal is."""
         return " ".join(self.out.split())
-
-
-@pytest.fixture(scope="session", autouse=True)
-def models_read_once() -> Iterator[None]:
-    """Each command makes boto3 anew, which reads EC2's model of 2 MB: here all share it."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("botocore.session.create_loader", functools.cache(create_loader))
-        yield
 
 
 @pytest.fixture

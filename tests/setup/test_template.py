@@ -10,8 +10,6 @@ from typing import Any
 import botocore.session
 import pytest
 from botocore import xform_name
-from cfnlint.api import lint
-from moto.cloudformation.models import Stack
 
 from nbbatch.backends.aws.setup.template import LIMIT, defaults, made, resources, template
 from nbbatch.wire import keys
@@ -23,12 +21,16 @@ PACKAGE = Path(__file__).parent.parent.parent / "nbbatch"
 @pytest.fixture(scope="module")
 def parsed() -> dict[str, Any]:
     """Read the template as YAML; ``!Sub x`` and the like are ``{"Fn::Sub": x}``."""
+    from moto.cloudformation.models import Stack
+
     found: dict[str, Any] = Stack.parse_template(template())
     return found
 
 
 def test_cfn_lint_finds_nothing() -> None:
     """No error, no warning; no rule is left out."""
+    from cfnlint.api import lint
+
     found = lint(template(), regions=["eu-west-1", "us-east-1"])
 
     assert [f"{match.rule.id} {match.message}" for match in found] == []
