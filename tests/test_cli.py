@@ -83,7 +83,7 @@ def run(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
         env={**os.environ, "NO_COLOR": "1"},
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=600,
         check=False,
     )
 

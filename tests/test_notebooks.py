@@ -29,7 +29,7 @@ def test_quickstart(tmp_path: Path) -> None:
     target = tmp_path / "executed.ipynb"
     command = [sys.executable, "-m", "nbbatch.cli", "run", str(notebook), "-o", str(target)]
     run = subprocess.run(
-        command, env=dict(os.environ), capture_output=True, text=True, timeout=480, check=False
+        command, env=dict(os.environ), capture_output=True, text=True, timeout=1200, check=False
     )
 
     assert run.returncode == 0, run.stdout[-4000:] + run.stderr[-2000:]
