@@ -58,14 +58,14 @@ def uploaded(store: Any, folder: Path) -> None:
         store.put(f"plain/{start}", [memoryview(data)[start : start + (16 << 20)]])
 
 
-def job(executable: str, env: str, folder: Path, **options: Any) -> Callable[[], float]:
-    """Return what runs a job that computes with the libraries, and tells how long that took.
+def job(**options: Any) -> Callable[[], float]:
+    """Return what runs a job that imports the libraries, and tells how long that took.
 
     To the end of its code: the client looks for that every 0.4 s, which would round all figures.
     """
     from nbbatch import batch
 
-    @batch(executable=executable, env=env, environment={"TMPDIR": str(folder)}, **options)
+    @batch(**options)
     def there() -> float:
         import time
 
@@ -127,8 +127,9 @@ def _second(made: Path) -> None:
     (site,) = (made / "full").glob("lib/python*/site-packages")
     shutil.copytree(made / "plain", site, dirs_exist_ok=True)
     subprocess.run([full, "-m", "compileall", "-q", str(site)], check=False)
-    having, lacking = job(full, "none", made), job(bare, "auto", made)
-    kept = job(bare, "auto", made, library_cache=str(made / "host"))
+    here = {"environment": {"TMPDIR": str(made)}}
+    having, lacking = job(executable=full, env="none", **here), job(executable=bare, **here)
+    kept = job(executable=bare, library_cache=str(made / "host"), **here)
     lacking()
     current_session().supply.settle()
     jobs = {"in the image": having, "fetched": lacking, "found on the host": kept}

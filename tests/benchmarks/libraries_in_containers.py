@@ -15,14 +15,12 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1] / "backends"))
 
+from libraries import job
 from timing import heading, show
 
 from tests.containers.rig import SITE, Rig, build_with, containers
@@ -30,28 +28,6 @@ from tests.containers.test_round_trip import LIBRARIES, settings
 
 ROUNDS = 6
 IMAGE = "docker.io/library/nbbatch-benchmark:libraries"
-
-
-def job(**options: Any) -> Callable[[], float]:
-    """Return what runs a job that imports the libraries, and tells how long that took."""
-    from nbbatch import batch
-
-    @batch(memory="3G", **options)
-    def there() -> float:
-        import time
-
-        import matplotlib.pyplot as plt
-        import pandas as pd
-        from sklearn.linear_model import LinearRegression
-
-        print(pd.__version__, plt.__name__, LinearRegression.__name__)
-        return time.time()
-
-    def run() -> float:
-        began = time.time()
-        return there.submit().result(600) - began
-
-    return run
 
 
 def build(rig: Rig, folder: Path) -> None:
@@ -78,7 +54,7 @@ def main() -> None:
 def _measure() -> None:
     from nbbatch.session import current_session
 
-    having, lacking = job(image=IMAGE, env="none"), job()
+    having, lacking = job(memory="3G", image=IMAGE, env="none"), job(memory="3G")
     lacking()
     current_session().supply.settle()
     pairs = [(having(), lacking()) for _ in range(ROUNDS + 1)][1:]
