@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+from nbbatch.foldercache import FolderCache
+
 __all__ = ["editable_roots", "metadata_of"]
 
-#: Nanoseconds: a folder that changes twice within them may show one time for both.
-_TICK: Final = 100_000_000
-_roots: dict[Path, tuple[int, Mapping[Path, Path]]] = {}
+_known: Final[FolderCache[Mapping[Path, Path]]] = FolderCache()
 #: Of its ``.dist-info``, what code asks for; the rest is about files and folders of this machine.
 _TOLD: Final = ("METADATA", "entry_points.txt", "top_level.txt")
 
@@ -52,16 +51,9 @@ def _installed() -> dict[Path, Path]:
 
 def _roots_in(directory: Path) -> Mapping[Path, Path]:
     try:
-        now, changed = time.time_ns(), directory.stat().st_mtime_ns
-        known = _roots.get(directory)
-        if known is None or known[0] != changed:
-            known = (changed, _read_roots(directory))
-            # What is installed right after that may leave the folder with the same time.
-            if now - changed > _TICK:
-                _roots[directory] = known
+        return _known.get(directory, lambda: (_read_roots(directory), [str(directory)]))
     except OSError:
         return {}
-    return known[1]
 
 
 def _read_roots(directory: Path) -> Mapping[Path, Path]:

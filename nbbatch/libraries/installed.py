@@ -7,7 +7,6 @@ import json
 import os
 import re
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from email.parser import HeaderParser
@@ -15,13 +14,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from nbbatch.foldercache import FolderCache
 from nbbatch.worker.run.fingerprint import normalized
 
 __all__ = ["Distribution", "Installed", "installed"]
 
 _RECORDS = (".dist-info", ".egg-info")
-#: Nanoseconds: a folder that changes twice within them may show one time for both.
-_TICK = 100_000_000
 #: What a requirement begins with.
 _NAME = re.compile(r"[\w.-]*")
 
@@ -184,18 +182,10 @@ def _in_folder(folder: Path) -> Iterator[Distribution]:
             yield Distribution(normalized(name), rest.partition("-")[0], folder, folder / entry)
 
 
-_known: tuple[tuple[tuple[str, int], ...], Installed] | None = None
+_known: FolderCache[Installed] = FolderCache()
 
 
 def installed() -> Installed:
     """Return what this interpreter has, read again only where something was installed."""
-    global _known
     places = [place for place in dict.fromkeys(sys.path) if os.path.isdir(place)]
-    state = tuple((place, os.stat(place).st_mtime_ns) for place in places)
-    known = _known
-    if known is None or known[0] != state:
-        now = time.time_ns()
-        known = (state, Installed(list(map(Path, places))))
-        # What is installed right after that may leave a folder with the same time.
-        _known = known if all(now - changed > _TICK for _, changed in state) else None
-    return known[1]
+    return _known.get(tuple(places), lambda: (Installed(list(map(Path, places))), places))

@@ -10,23 +10,21 @@ import re
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from nbbatch.backends.base import Target
 from nbbatch.errors import OptionError
+from nbbatch.foldercache import FolderCache
 from nbbatch.worker.run import fingerprint
 
 #: Seconds that an interpreter may take to answer.
 _PATIENCE = 60
 _SCRIPT = Path(fingerprint.__file__)
-#: Nanoseconds: a folder that changes twice within them may show one time for both.
-_TICK = 100_000_000
 #: What the worker is written for.
 OLDEST = (3, 9)
 
-_known: dict[str, tuple[tuple[tuple[str, int], ...], Target]] = {}
+_known: FolderCache[Target] = FolderCache()
 #: Interpreters by their minor versions.
 _found: dict[str, str] = {}
 
@@ -44,14 +42,7 @@ def environment(executable: str) -> Target:
     if os.path.abspath(program) == os.path.abspath(sys.executable):
         machine, libc = os.uname().machine, fingerprint.libc()
         return Target(program, fingerprint.python(), machine, libc, known=True, here=True)
-    known = _known.get(program)
-    if known is None or known[0] != _state(path for path, _ in known[0]):
-        began = time.time_ns()
-        known = _asked(program)
-        # What is installed meanwhile, or right after, may leave a folder with the same time.
-        if all(began - changed > _TICK for _, changed in known[0]):
-            _known[program] = known
-    return known[1]
+    return _known.get(program, lambda: _asked(program))
 
 
 def check(executable: str, python: str | None) -> None:
@@ -111,7 +102,7 @@ def _unfit(executable: str, cause: str) -> OptionError:
     return OptionError(f"executable = {executable!r} can't be used", cause, hint)
 
 
-def _asked(program: str) -> tuple[tuple[tuple[str, int], ...], Target]:
+def _asked(program: str) -> tuple[Target, list[str]]:
     done = subprocess.run(
         [program, str(_SCRIPT)], capture_output=True, text=True, check=False, timeout=_PATIENCE
     )
@@ -123,8 +114,4 @@ def _asked(program: str) -> tuple[tuple[tuple[str, int], ...], Target]:
     target = Target(
         program, found["python"], found["machine"], found["libc"], found["packages"], known=True
     )
-    return _state(found["path"]), target
-
-
-def _state(path: Iterable[str]) -> tuple[tuple[str, int], ...]:
-    return tuple((place, os.stat(place).st_mtime_ns) for place in path if os.path.isdir(place))
+    return target, found["path"]
