@@ -24,6 +24,21 @@ def test_functions_need_the_kernels_python(
     assert job.facts.outcome == "error"
 
 
+def test_a_refusal_is_said_once(
+    local_session: Session,
+    shell: object,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By the error below the cell, and not as text of the cell's own too."""
+    monkeypatch.setattr(sending, "python_version", lambda: "3.8")
+    shell.run_cell("f = lambda: 1").raise_error()  # type: ignore[attr-defined]
+    ended = shell.run_cell("%%batch\nf()")  # type: ignore[attr-defined]
+
+    assert isinstance(ended.error_in_exec, errors.ImageError)
+    assert "".join(capfd.readouterr()).count("--image python:3.8") == 1
+
+
 def test_plain_cells_run_on_any_python(
     local_session: Session, shell: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import time
 import types
 from dataclasses import replace
@@ -298,7 +297,9 @@ class _Attempt:
 
     def _refused(self, error: errors.NbbatchError) -> Outcome:
         kind = type(error).__name__
-        print(f"{kind}: {error}", file=sys.stderr, flush=True)
+        # Not as the code's own text: whoever has called is raised it anyway.
+        told = f"{kind}: {error}\n".splitlines(keepends=True)
+        self._say(frame("error", ename=kind, evalue=error.what, traceback=told))
         gone = self._renew and isinstance(error, errors.NotFoundError)
         said = {"what": error.what, "cause": error.cause, "hint": error.hint, "error": kind}
         return self._ended(spec.REFUSED, renew=spec.LAYERS if gone else self._renew, **said)
