@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import importlib.util
+import linecache
 import os
 import sys
 import types
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from nbbatch import errors
@@ -41,6 +44,8 @@ def rebuild(
     chain = [objects.get(i) or _stand_in(item, where) for i, item in enumerate(failures)]
     for error, failure in zip(chain, failures, strict=True):
         error.__traceback__ = _traceback(failure)
+        if isinstance(error, ModuleNotFoundError) and error.name and "." not in error.name:
+            add_note(error, _how_to_bring(error.name))
     for error, behind, failure in zip(chain, chain[1:], failures, strict=False):
         if failure.link == "cause":
             error.__cause__ = behind
@@ -48,6 +53,21 @@ def rebuild(
             error.__context__ = behind
     show_without_own_frames(chain[0], chain[0].__traceback__ if whole else None)
     return chain[0]
+
+
+def _how_to_bring(module: str) -> str:
+    """Say what gives a job a module that it did not find."""
+    try:
+        here = module in sys.modules or importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError):
+        here = False
+    if here:
+        return (
+            f"{module} is here: import {module} in the cell or function sends it, with --env auto"
+        )
+    return (
+        f"{module} isn't here either: install it here, or --pypi NAME, of the package that has it"
+    )
 
 
 def add_note(error: BaseException, note: str) -> None:
@@ -74,10 +94,24 @@ class _Marker(Exception):
 def _traceback(failure: Failure) -> types.TracebackType | None:
     """Build a traceback like the one that the job had: Python makes them only by raising."""
     joined: types.TracebackType | None = None
-    for filename, line, function, _, first in reversed(failure.frames):
-        frame, instruction = _frame(filename, line, function, first)
+    for filename, line, function, text, first in reversed(failure.frames):
+        frame, instruction = _frame(_here(filename, line, text), line, function, first)
         joined = types.TracebackType(joined, frame, instruction, line)
     return joined
+
+
+def _here(filename: str, line: int, text: str) -> str:
+    """Return a library's file of this process that has the line which the job's had, if any."""
+    if not text or _has(filename, line, text):
+        return filename
+    parts = Path(filename).parts
+    tails = (os.path.join(*parts[start:]) for start in range(1, len(parts)))
+    places = (os.path.join(folder, tail) for tail in tails for folder in sys.path)
+    return next((place for place in places if _has(place, line, text)), filename)
+
+
+def _has(filename: str, line: int, text: str) -> bool:
+    return linecache.getline(filename, line).rstrip("\n") == text
 
 
 def _frame(filename: str, line: int, function: str, first: int) -> tuple[types.FrameType, int]:
