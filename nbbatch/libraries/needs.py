@@ -22,6 +22,9 @@ __all__ = ["Need", "Needs", "find_needs"]
 _OWN: Final = frozenset({"nbbatch"})
 _EXTRA: Final = re.compile(r"""extra == ["']([^"']+)["']""")
 
+#: What libraries look for to show something in a notebook, and do not require: without it they
+#: raise, or show mere text. `DataFrame.style`, a figure of plotly.
+_SHOWN_BY: Final = {"pandas": ("jinja2",), "plotly": ("ipython", "nbformat")}
 #: Extras for those who work on a distribution, not with it.
 _DEVELOPMENT: Final = re.compile(r"all|bench|build|ci|dev|doc|example|lint|maint|test|typing")
 
@@ -129,6 +132,10 @@ class _Search:
             self._done.add((found.name, extra))
             for requirement, optional in self._required(found, extra):
                 self._require(found, requirement, optional=optional)
+        for name in _SHOWN_BY.get(found.name, ()):
+            other = self._there.by_name.get(name)
+            if other is not None and _travels(other):
+                self._take(other, frozenset(), f"{found.name} shows something by it")
 
     def _required(self, found: Distribution, extra: str) -> Iterator[tuple[Requirement, bool]]:
         for text in found.requires:

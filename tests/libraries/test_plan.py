@@ -90,6 +90,16 @@ def test_an_optional_one_that_is_in_use(site: Path, monkeypatch: pytest.MonkeyPa
     assert "checks" not in found
 
 
+def test_what_shows_something(site: Path) -> None:
+    """What a library looks for and does not require, so that it shows there what it shows here."""
+    put(site, "plotly")
+    assert set(names(site, "plotly")) == {"plotly"}
+    put(site, "ipython", requires=["traits"])
+    put(site, "traits")
+
+    assert set(names(site, "plotly")) == {"plotly", "ipython", "traits"}
+
+
 def test_circles_end(site: Path) -> None:
     """Two that require each other."""
     put(site, "a", requires=["b"])
