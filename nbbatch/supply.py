@@ -268,11 +268,14 @@ def said_in(file: str | None) -> str:
 
 
 def _differing(plan: Plan, options: Options) -> list[str]:
-    """Say what a file beside the notebook does not allow of what is sent."""
+    """Say in what a job differs from the kernel, or from a file beside the notebook."""
     from nbbatch.libraries.beside import differing
+    from nbbatch.libraries.loaded import outdated
 
-    # Who asks for versions by name knows better.
-    return [] if options.env == IMAGE or _asks(options) else differing(plan, Path.cwd())
+    if options.env == IMAGE:
+        return []
+    # Who asks for versions by name knows better than a file.
+    return outdated(plan) if _asks(options) else [*outdated(plan), *differing(plan, Path.cwd())]
 
 
 def _concerned(captured: Captured, options: Options) -> bool:

@@ -6,6 +6,7 @@
 `targets`       whether what is installed here runs there
 `asked`         what is asked for by name, or by a file of requirements
 `beside`        what a file beside the notebook says, and in what the kernel differs from it
+`loaded`        what the kernel still runs of what was installed anew
 `plan`          what is sent, there already, or refused
 `telling`       a plan in words
 `building`      an installed distribution to the pieces of its layer
