@@ -26,15 +26,20 @@ def uv_environment(environ: Mapping[str, str]) -> dict[str, str]:
     if any(environ.get(name) for name in (*_OF_UV, *_OF_UV_TOO)) or _configured(environ):
         return found
     said = _pip_says(environ)
+    # To pip all indexes are one; uv takes a name from the first one that has it, in any version.
+    found.setdefault("UV_INDEX_STRATEGY", "unsafe-best-match")
     names = {"index-url": "UV_DEFAULT_INDEX", "extra-index-url": "UV_INDEX"}
     for ours, theirs in names.items():
         # What is no address on the network pip looks into as a folder, and uv does not.
         addresses = [each for each in said.get(ours, "").split() if each.startswith("http")]
         if addresses:
             found[theirs] = " ".join(addresses)
-    folders = [each for each in said.get("find-links", "").split() if os.path.isdir(each)]
-    if folders:
-        found["UV_FIND_LINKS"] = " ".join(folders)
+    links = said.get("find-links", "").split()
+    places = [each for each in links if os.path.isdir(each) or each.startswith("http")]
+    if places:
+        found["UV_FIND_LINKS"] = ",".join(places)
+    if said.get("trusted-host"):
+        found["UV_INSECURE_HOST"] = said["trusted-host"]
     if said.get("cert"):
         found.setdefault("SSL_CERT_FILE", said["cert"])
     return found
