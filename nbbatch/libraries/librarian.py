@@ -89,12 +89,14 @@ class Librarian:
         if not asked.requirements:
             return plan
         # What no index has keeps its version, and is none of the resolution's.
-        preferred = {
-            item.name: item.version
+        kept = [
+            item
             for item in plan.items
             if item.need is not None and not item.need.distribution.origin
             if item.name not in asked.names
-        }
+        ]
+        preferred = {item.name: item.version for item in kept}
+        here = [i.need.distribution for i in kept if i.need and i.way is not Way.INDEX]
         said = repr((asked.requirements, asked.limits, asked.indexes, preferred))
         # An address of an index may have a password in it.
         request = _index_recipe("asked", hashlib.sha256(said.encode()).hexdigest(), plan.target)
@@ -105,7 +107,7 @@ class Librarian:
             pulse = partial(say, f"resolving {', '.join(asked.requirements[:3])}")
             pulse()
             with tempfile.TemporaryDirectory(prefix="nbbatch-asked-") as made:
-                pins = resolve(asked, preferred, plan.target, Path(made), pulse)
+                pins = resolve(asked, preferred, here, plan.target, Path(made), pulse)
             self._built.add({request: pins})
         found = with_pins(plan, pins, dict.fromkeys(asked.names, asked.reason))
         hashed = tuple(

@@ -5,17 +5,20 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Mapping, Sequence
+import sys
+import zipfile
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from nbbatch.backends.base import Target
+from nbbatch.backends.base import MASK, Target
 from nbbatch.errors import LibraryError
 from nbbatch.libraries.asked import Asked
 from nbbatch.libraries.indexes import uv_environment
+from nbbatch.libraries.installed import Distribution, Installed
 from nbbatch.libraries.plan import Item, Plan
 from nbbatch.libraries.sending import PULSE, Pulse
-from nbbatch.libraries.targets import family, version
+from nbbatch.libraries.targets import family, threads_fit, version
 from nbbatch.worker.run.fingerprint import normalized
 
 __all__ = ["download"]
@@ -23,8 +26,9 @@ __all__ = ["download"]
 #: What `uv` calls them: the oldest glibc that wheels for them may ask for.
 _GLIBC: Final = ((2, 28), (2, 31), (2, 34), (2, 35), (2, 36), (2, 39))
 _TAIL: Final = 12
-#: How it says that no index has something.
-_UNKNOWN: Final = re.compile(r"([\w.-]+) was not found in the (?:package registry|provided)")
+_WHEEL: Final = "Wheel-Version: 1.0\nGenerator: nbbatch\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+#: What may have a password in it: uv hides those of addresses that it can read.
+_SECRET: Final = re.compile(r"(?<=://)\S+@")
 
 
 def download(
@@ -50,12 +54,22 @@ def download(
     exact = all(item.version for item in items)
     command = [
         *(uv(), "pip", "install", "--quiet", "--no-progress", "--only-binary", ":all:"),
+        # Else it looks for one on the PATH, and where there is none it downloads one.
+        *("--python", sys.executable),
         *("--target", str(folder / "site"), "--link-mode", "copy"),
         *("--python-version", target.minor, "--python-platform", platform(target)),
         *("--requirements", str(folder / "requirements.txt")),
         *(["--no-deps"] if exact else ["--constraints", str(folder / "constraints.txt")]),
     ]
     run_uv(command, target, pulse)
+    for found in Installed([folder / "site"]).by_name.values():
+        if not threads_fit(found, target):
+            raise LibraryError(
+                f"{found.name} {found.version} can't be given to the job",
+                f"{target.name} has Python {target.python}, and uv chooses wheels for one "
+                f"{'with' if target.python.endswith('t') else 'without'} a global lock",
+                "an image with the kernel's Python (--image), or one that has it (--env image)",
+            )
 
 
 def _line(item: Item) -> str:
@@ -64,7 +78,12 @@ def _line(item: Item) -> str:
 
 
 def resolve(
-    asked: Asked, preferred: Mapping[str, str], target: Target, folder: Path, pulse: Pulse
+    asked: Asked,
+    preferred: Mapping[str, str],
+    here: Iterable[Distribution],
+    target: Target,
+    folder: Path,
+    pulse: Pulse,
 ) -> dict[str, str]:
     """Return name to version of requirements and all that they need, for a target.
 
@@ -72,6 +91,8 @@ def resolve(
     ----------
     preferred
         Versions to keep where nothing that is asked for forbids it.
+    here
+        What the job can have without an index.
     pulse
         Called again and again meanwhile.
 
@@ -80,38 +101,40 @@ def resolve(
     LibraryError
         They contradict each other, or can't be had.
     """
-    while True:
-        try:
-            return _resolved(asked, preferred, target, folder, pulse)
-        except LibraryError as error:
-            # What no index has goes along as it is installed here.
-            unknown = preferred.keys() & set(map(normalized, _UNKNOWN.findall(error.cause)))
-            preferred = {name: v for name, v in preferred.items() if name not in unknown}
-            if not unknown:
-                raise
-
-
-def _resolved(
-    asked: Asked, preferred: Mapping[str, str], target: Target, folder: Path, pulse: Pulse
-) -> dict[str, str]:
     source, pins, limits = (folder / f"{name}.txt" for name in ("asked", "pins", "limits"))
-    source.write_text("\n".join([*asked.indexes, *asked.requirements, *preferred]), "utf-8")
+    found = f"--find-links {_offered(here, folder / 'here')}"
+    source.write_text("\n".join([*asked.indexes, found, *asked.requirements, *preferred]), "utf-8")
     limits.write_text("\n".join(asked.limits), "utf-8")
     # What is in the output already is what uv keeps to.
     pins.write_text("\n".join(f"{name}=={v}" for name, v in preferred.items()), "utf-8")
     command = [
         *(uv(), "pip", "compile", str(source), "--output-file", str(pins), "--quiet"),
         *("--constraints", str(limits), "--no-header", "--no-annotate", "--no-progress"),
-        *("--only-binary", ":all:"),
+        *("--only-binary", ":all:", "--python", sys.executable),
         *("--python-version", target.minor, "--python-platform", platform(target)),
     ]
     run_uv(command, target, pulse)
-    found = (line.split(";")[0].strip() for line in pins.read_text("utf-8").splitlines())
+    lines = (line.split(";")[0].strip() for line in pins.read_text("utf-8").splitlines())
     return {
         normalized(name): pin
-        for name, equals, pin in (line.partition("==") for line in found)
+        for name, equals, pin in (line.partition("==") for line in lines)
         if equals
     }
+
+
+def _offered(here: Iterable[Distribution], folder: Path) -> Path:
+    """Make wheels with nothing but metadata: no index may have what was built or had elsewhere."""
+    folder.mkdir()
+    for found in here:
+        if not (found.record / "METADATA").is_file():
+            continue
+        name, version = found.name.replace("-", "_"), found.version
+        record = f"{name}-{version}.dist-info"
+        with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as wheel:
+            wheel.writestr(f"{record}/METADATA", (found.record / "METADATA").read_bytes())
+            wheel.writestr(f"{record}/WHEEL", _WHEEL)
+            wheel.writestr(f"{record}/RECORD", "")
+    return folder
 
 
 def run_uv(
@@ -144,7 +167,7 @@ def run_uv(
             raise
     if not process.returncode:
         return said
-    lines = complaints.strip().splitlines()[-_TAIL:]
+    lines = _SECRET.sub(f"{MASK}@", complaints).strip().splitlines()[-_TAIL:]
     raise LibraryError(
         f"the libraries for {target.name or 'the job'} can't be had",
         "\n    ".join(["uv says:", *lines]),

@@ -15,7 +15,7 @@ from nbbatch.backends.base import Target
 from nbbatch.libraries.installed import Distribution
 from nbbatch.worker.run import fingerprint
 
-__all__ = ["files_fit", "kernel_target", "python_fits", "told"]
+__all__ = ["files_fit", "kernel_target", "python_fits", "threads_fit", "told"]
 
 _MANYLINUX: Final = re.compile(r"manylinux_(\d+)_(\d+)_(\w+)")
 #: What they were called before: https://peps.python.org/pep-0600/#legacy-manylinux-tags
@@ -49,6 +49,13 @@ def python_fits(found: Distribution, target: Target) -> bool:
         return SpecifierSet(found.python).contains(f"{target.minor}.99", prereleases=True)
     except InvalidSpecifier:
         return True
+
+
+def threads_fit(found: Distribution, target: Target) -> bool:
+    """Tell whether compiled code is for a Python whose threads run freely, where that is one."""
+    free = target.python.endswith("t")
+    abis = [tag.split("-")[1] for tag in found.tags if tag.count("-") > 1]
+    return not abis or any(abi == "none" or abi.endswith("t") is free for abi in abis)
 
 
 def _tag_fits(tag: str, target: Target) -> bool:
