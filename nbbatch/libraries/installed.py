@@ -84,13 +84,15 @@ class Distribution:
         return frozenset(str(value).strip() for value in head.get_all("Tag") or ())
 
     @cached_property
-    def installer(self) -> str:
-        """What installed it: ``pip``, ``uv``, ``conda``, ..."""
-        return self._read("INSTALLER").strip()
+    def of_conda(self) -> bool:
+        """Whether it is a package of conda's: what is compiled may link to any other of them."""
+        return self._read("INSTALLER").strip() == "conda"
 
     @cached_property
     def origin(self) -> Mapping[str, Any]:
         """Where it came from, if not from an index: the content of ``direct_url.json``."""
+        if self.of_conda:
+            return {}  # names a folder of the machine that has built the package
         try:
             found = json.loads(self._read("direct_url.json"))
         except ValueError:

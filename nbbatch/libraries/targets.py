@@ -40,7 +40,8 @@ def files_fit(found: Distribution, target: Target) -> bool:
     """Tell whether a distribution's files, as they are installed here, run in `target`."""
     if not found.files or not python_fits(found, target):
         return False
-    return any(_tag_fits(tag, target) for tag in found.tags)
+    # Compiled by conda it needs what lies elsewhere in conda's environment.
+    return any(_tag_fits(tag, target) for tag in found.tags if _pure(tag) or not found.of_conda)
 
 
 def python_fits(found: Distribution, target: Target) -> bool:
@@ -62,7 +63,7 @@ def _tag_fits(tag: str, target: Target) -> bool:
     """https://packaging.python.org/en/latest/specifications/platform-compatibility-tags/."""
     python, _, rest = tag.partition("-")
     abi, _, platform = rest.partition("-")
-    if platform == "any":
+    if _pure(tag):
         return abi == "none" and (python.startswith("py3") or python == "py2.py3")
     here = kernel_target()
     same = (here.machine, family(here)) == (target.machine, family(target))
@@ -72,6 +73,10 @@ def _tag_fits(tag: str, target: Target) -> bool:
     if here.python != target.python:
         return False
     return _libc_fits(platform, here, target)
+
+
+def _pure(tag: str) -> bool:
+    return tag.endswith("-any")
 
 
 def family(target: Target) -> str:

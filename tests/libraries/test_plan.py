@@ -159,6 +159,22 @@ def test_whose_files_fit(site: Path, tag: str, target: Target, wanted: Way) -> N
     assert way(site, "lib", target) is wanted
 
 
+@pytest.mark.parametrize(
+    ("tag", "wanted"), [(f"{COMPILED}-linux_{MACHINE}", Way.INDEX), ("py3-none-any", Way.FILES)]
+)
+def test_what_conda_has_installed(site: Path, tag: str, wanted: Way) -> None:
+    """Compiled it links to what lies elsewhere; and it names the folder in which it was built."""
+    put(site, "lib", tag=tag)
+    record = site / "lib-1.0.dist-info"
+    (record / "INSTALLER").write_text("conda\n")
+    (record / "direct_url.json").write_text('{"url": "file:///croot/work", "dir_info": {}}')
+    needs = find_needs({"lib": "it is imported"}, (), Installed([site]), IMAGE)
+    plan = make_plan(needs, IMAGE)
+    check_obtainable(plan)
+
+    assert [item.way for item in plan.items] == [wanted]
+
+
 def test_a_python_that_is_refused(site: Path) -> None:
     """Of plain Python, too, this version may be for newer ones than the image's: it says so."""
     put(site, "lib", python=f">={HERE}")
