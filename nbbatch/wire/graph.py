@@ -13,7 +13,7 @@ from __future__ import annotations
 import io
 import pickle
 from dataclasses import dataclass, field
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
 from nbbatch.wire.store import Buffer
 
@@ -200,21 +200,6 @@ class Loaded:
     error: Optional[BaseException] = None
 
 
-class _Memo(Dict[int, Any]):
-    """An unpickler's memo in which what a broken record put there can't be had."""
-
-    def __init__(self, known: Dict[int, Any], first: int, after: int) -> None:
-        super().__init__((i, value) for i, value in known.items() if i < first)
-        # They must be counted: an entry's number is its place in the order of writing.
-        self.update((i, None) for i in range(first, after))
-        self._broken = range(first, after)
-
-    def __getitem__(self, key: int) -> Any:
-        if key in self._broken:
-            raise pickle.UnpicklingError("it shares an object with one that can't be rebuilt")
-        return super().__getitem__(key)
-
-
 class _Reader:
     """Reads records one by one, and goes on behind one that can't be read."""
 
@@ -222,6 +207,7 @@ class _Reader:
         self._source = _Source(stream)
         self._stream = stream
         self._buffers = buffers
+        self._broken: Mapping[int, Exception] = {}
         self._unpickler: Any = pickle.Unpickler(self._source, buffers=iter(buffers))
 
     def read(self) -> Any:
@@ -234,17 +220,28 @@ class _Reader:
         """
         return self._unpickler.load()
 
-    def skip(self, start: int, end: int, used: int) -> None:
-        """Go on at `end`, as if the record from `start` had been read."""
-        known = self._unpickler.memo.copy()
-        self._source.position = end
+    def skip(self, start: int, first: int, end: int, used: int) -> None:
+        """Go on at `end`, where `used` buffers are used, as if the record had been read.
+
+        Parameters
+        ----------
+        start, first
+            Where it begins, and how many buffers are before it.
+        """
+        # Only needed when something has failed.
+        from nbbatch.wire.salvage import salvage
+
+        count, memo = self._memoized(start), self._unpickler.memo.copy()
+        known = {number: value for number, value in memo.items() if number < count}
+        self._source.position = start
+        found = salvage(self._source, iter(self._buffers[first:]), known, self._broken)
+        self._source.position, self._broken = end, found.broken
         # Python's own unpickler: that in C can't be given a memo.
         self._unpickler = pickle._Unpickler(self._source, buffers=iter(self._buffers[used:]))
-        self._unpickler.memo = _Memo(known, self._memoized(start), self._memoized(end))
+        self._unpickler.memo = found
 
     def _memoized(self, end: int) -> int:
         """Count the objects that the stream up to `end` puts into the memo."""
-        # Only needed when something has failed.
         import pickletools
 
         file, count = io.BytesIO(self._stream[:end]), 0
@@ -267,7 +264,7 @@ def load(
         The dict that the token of the notebook's namespace stands for.
     """
     reader = _Reader(memoryview(stream), buffers)
-    start = 0
+    start = first = 0
     for role, name, end, used in records:
         _reading.append({} if namespace is None else namespace)
         try:
@@ -275,8 +272,8 @@ def load(
         # Whatever a value's own code raises while it is rebuilt is that value's failure.
         except Exception as error:
             loaded = Loaded(role, name, error=error)
-            reader.skip(start, end, used)
+            reader.skip(start, first, end, used)
         finally:
             _reading.pop()
         yield loaded
-        start = end
+        start, first = end, used

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import sys
 import threading
 import types
 from typing import Any
@@ -133,14 +134,92 @@ def test_what_does_not_load_is_left_out_alone() -> None:
     assert loaded["c"].value.sum() == 30_000
 
 
-def test_what_shares_with_the_unreadable_is_named_too() -> None:
-    """A value whose parts were first met in a broken one is not half of itself: it fails."""
-    part = ["part"]
-    found = graph.dump(variables(bad=[part, Grenade()], b={"part": part}, c=[1]))
-    loaded = {r.name: r for r in graph.load(bytes(found.stream), found.records, [])}
+def loaded(**values: Any) -> dict[str, graph.Loaded]:
+    """Return what becomes of each value on the other side."""
+    found = graph.dump(variables(**values), vars(sys.modules["__main__"]))
+    buffers = [bytearray(view) for view in found.buffers]
+    return {r.name: r for r in graph.load(bytes(found.stream), found.records, buffers)}
 
-    assert "shares an object" in str(loaded["b"].error)
-    assert loaded["c"].value == [1]
+
+class Gone:
+    """Is of a module that the reader lacks."""
+
+    def __init__(self, *parts: Any) -> None:
+        self.parts = parts
+
+
+@pytest.fixture
+def library(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Have `Gone` in a module that the writer can import, and the reader can't."""
+    module = types.ModuleType("gone_library")
+    module.Gone = Gone  # type: ignore[attr-defined]
+    monkeypatch.setattr(Gone, "__module__", "gone_library")
+    monkeypatch.setitem(sys.modules, "gone_library", module)
+    dump = graph.dump
+
+    def then_gone(*args: Any) -> graph.Graph:
+        found = dump(*args)
+        monkeypatch.delitem(sys.modules, "gone_library")
+        return found
+
+    monkeypatch.setattr(graph, "dump", then_gone)
+
+
+def test_what_is_whole_of_the_unreadable_is_shared(library: None) -> None:
+    """Parts that were first met in a broken value are those of the next: strings, types, arrays."""
+    part, table = ["part"], np.arange(5)
+    found = loaded(
+        a=Gone(np.arange(3), "x", part, table, np.ones(50_000)),
+        b={"part": part, "table": table},
+        name="x",
+        other=Gone("y", part),
+        numbers=np.arange(4),
+        large=np.ones(50_000),
+        last=["x", "y", part],
+    )
+
+    assert [n for n, r in found.items() if r.error is not None] == ["a", "other"]
+    assert all("gone_library" in str(found[name].error) for name in ("a", "other"))
+    assert found["name"].value == "x"
+    assert found["last"].value == ["x", "y", ["part"]]
+    assert found["last"].value[2] is found["b"].value["part"]
+    assert (found["b"].value["table"].sum(), found["numbers"].value.sum()) == (10, 6)
+    assert found["large"].value.sum() == 50_000
+
+
+def test_what_shares_with_the_unreadable_is_named_too(library: None) -> None:
+    """What holds something broken is not half of itself: it fails, whatever it is."""
+    whole = ["whole"]
+    circle: list[Any] = [whole]
+    circle.append({"back": circle})
+    circle.append((Gone(), circle))
+
+    def function() -> Any:
+        return inner
+
+    inner, broken = Gone(), [Gone()]
+    kind = type("Kind", (), {"part": broken, "whole": whole})
+    found = loaded(
+        bad=[broken, circle, function, kind],
+        a=broken,
+        b={"part": circle[1]},
+        c=function,
+        d=kind,
+        e=[{1: frozenset([broken[0]])}],
+        f=[whole],
+    )
+
+    assert all("gone_library" in str(found[name].error) for name in "abcde")
+    assert found["f"].value == [["whole"]]
+
+
+def test_two_that_are_unreadable() -> None:
+    """What shares with the first is still named, not None, behind the second."""
+    broken = [Grenade()]
+    found = loaded(a=broken, b=Grenade(), c=[broken], d="d")
+
+    assert isinstance(found["c"].error, ValueError)
+    assert found["d"].value == "d"
 
 
 def test_modules_that_the_reader_needs_are_listed() -> None:
