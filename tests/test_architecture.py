@@ -26,7 +26,7 @@ BELOW = {
     "metaflow": {"errors"},
     "prices": {"errors"},
     "config": {"errors", "metaflow", "options", "prices"},
-    "capture": {"errors", "foldercache", "wire"},
+    "capture": {"errors", "foldercache", "libraries", "wire"},
     "setup": {"backends", "config", "errors"},
     "backends": {"errors", "facts", "foldercache", "notes", "options", "wire", "worker"},
     "libraries": {"backends", "errors", "foldercache", "notes", "wire", "worker"},

@@ -19,7 +19,7 @@ from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from nbbatch.capture.editable import editable_roots, metadata_of
+from nbbatch.capture.editable import editable_roots, is_spread, metadata_of, recorded, spread
 from nbbatch.capture.names import imported
 from nbbatch.errors import UsageError
 from nbbatch.wire.files import pack_files
@@ -128,7 +128,10 @@ def _local_module(name: str, search_dir: Path, budget: _Budget) -> LocalModule |
         if not places or (spec.origin is None and not any(map(_has_code, places))):
             # A folder of data or of logs, too, passes for a package without __init__.py.
             return None
-        files = sorted(entry for place in places for entry in _files(name, place, budget))
+        if is_spread(spec):
+            files = sorted(_spread(name, spec, budget))
+        else:
+            files = sorted(entry for place in places for entry in _files(name, place, budget))
         files += metadata_of(places[0].absolute())
     except OSError as error:
         raise _unreadable(error) from error
@@ -155,13 +158,17 @@ def _find(name: str, search_dir: Path) -> ModuleSpec | None:
 
 def _places(spec: ModuleSpec) -> Iterator[Path]:
     """Yield the directories of a package, or the file of a module, that exist on disk."""
-    if spec.submodule_search_locations is not None:
+    if is_spread(spec):
+        yield Path(str(spec.origin)).parent
+    elif spec.submodule_search_locations is not None:
         yield from filter(Path.is_dir, map(Path, spec.submodule_search_locations))
     elif spec.has_location and spec.origin is not None:
         yield from filter(Path.is_file, [Path(spec.origin)])
 
 
 def _is_local(place: Path) -> bool:
+    if recorded(place.absolute()):
+        return True
     root = place.absolute().parent
     for editable in editable_roots():
         # A virtual environment inside a project is no part of it.
@@ -217,6 +224,12 @@ def _files(name: str, place: Path, budget: _Budget) -> Iterator[tuple[str, Path]
         budget.spend(name, place, facts.st_size)
         # An editable install may keep a module under another name.
         yield name + place.name[place.name.index(".") :], place
+
+
+def _spread(name: str, spec: ModuleSpec, budget: _Budget) -> Iterator[tuple[str, Path]]:
+    for entry, path in spread(spec.loader, name):
+        budget.spend(name, path, path.stat().st_size)
+        yield entry, path
 
 
 def _tree(

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from nbbatch.capture.editable import editable_roots, modules_of
 from nbbatch.capture.modules import BROUGHT, LocalModule, imports_of, local_modules, pack
 from nbbatch.errors import CellError, NotPicklableError
 from nbbatch.wire import graph, spec
@@ -180,8 +181,7 @@ def capture_session(namespace: Mapping[str, Any], scene: Scene) -> Captured:
         if isinstance(home, str) and home != "builtins":
             found.modules.setdefault(home, name)
             found.types.add(home.partition(".")[0])
-    modules = local_modules({*scene.imports, *found.modules}, search_dir=scene.directory)
-    return Captured(graph=found, wants=_wants(scene, found, modules))
+    return Captured(graph=found, wants=_needed(scene, found)[1])
 
 
 def _captured(
@@ -195,15 +195,37 @@ def _captured(
 
 def completed(found: Graph, scene: Scene) -> Captured:
     """Add what a graph needs besides: local modules and sources."""
-    modules = local_modules({*scene.imports, *found.modules}, search_dir=scene.directory)
+    modules, wants = _needed(scene, found)
     return Captured(
         graph=found,
         modules=pack(modules) if modules else b"",
         places={module.name: str(module.root) for module in modules},
         sources=sources(found.files, scene.label),
         inputs=tuple(name for role, name, _, _ in found.records if role == spec.VARIABLE),
-        wants=_wants(scene, found, modules),
+        wants=wants,
     )
+
+
+def _needed(scene: Scene, found: Graph) -> tuple[list[LocalModule], dict[str, str]]:
+    """Return the local modules, and those of libraries, that code and values need."""
+    names = {*scene.imports, *found.modules}
+    while True:
+        modules = local_modules(names, search_dir=scene.directory)
+        wants = _wants(scene, found, modules)
+        more = _required(wants) - names
+        if not more:
+            return modules, wants
+        names |= more
+
+
+def _required(wants: Mapping[str, str]) -> set[str]:
+    """Return the modules of editable installs that libraries require: they travel as files."""
+    if not wants or not editable_roots():
+        return set()
+    # Loaded only where there are such.
+    from nbbatch.libraries.needs import editable_needs
+
+    return modules_of(editable_needs(wants))
 
 
 def _wants(scene: Scene, found: Graph, modules: Sequence[LocalModule]) -> dict[str, str]:

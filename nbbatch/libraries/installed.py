@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from email.parser import HeaderParser
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+from packaging.requirements import InvalidRequirement, Requirement
 
 from nbbatch.foldercache import FolderCache
 from nbbatch.worker.run.fingerprint import normalized
@@ -66,6 +69,11 @@ class Distribution:
         return tuple(str(value) for value in head.get_all("Requires-Dist") or ())
 
     @cached_property
+    def requirements(self) -> tuple[Requirement, ...]:
+        """The same, but for those of a time before there was a grammar."""
+        return tuple(_parsed(self.requires))
+
+    @cached_property
     def needs(self) -> tuple[str, ...]:
         """The names of all that it requires anywhere, but for its extras."""
         plain = (text for text in self.requires if "extra" not in text.partition(";")[2])
@@ -110,6 +118,12 @@ class Distribution:
             return place.read_text("utf-8", "replace")
         except OSError:
             return ""
+
+
+def _parsed(texts: Iterable[str]) -> Iterator[Requirement]:
+    for text in texts:
+        with contextlib.suppress(InvalidRequirement):
+            yield Requirement(text)
 
 
 def _module(name: str) -> str:

@@ -7,16 +7,18 @@ import sys
 from collections import deque
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Final
 
 from packaging.markers import default_environment
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import Requirement
 
 from nbbatch.backends.base import Target
-from nbbatch.libraries.installed import Distribution, Installed
+from nbbatch.libraries.installed import Distribution, Installed, installed
+from nbbatch.libraries.targets import kernel_target
 from nbbatch.worker.run.fingerprint import normalized
 
-__all__ = ["Need", "Needs", "find_needs"]
+__all__ = ["Need", "Needs", "editable_needs", "find_needs"]
 
 #: What the worker brings, and nobody else needs.
 _OWN: Final = frozenset({"nbbatch"})
@@ -71,10 +73,18 @@ class Needs:
         What is installed here, by name.
     missing
         What is not, though the container's platform asks for it: requirement to reason.
+    editable
+        The ``.dist-info`` of what is installed as editable, and required by others.
     """
 
     here: Mapping[str, Need]
     missing: Mapping[str, str]
+    editable: frozenset[Path] = frozenset()
+
+
+def editable_needs(wants: Mapping[str, str]) -> frozenset[Path]:
+    """Return the ``.dist-info`` of each editable install that the libraries behind modules need."""
+    return find_needs(wants, (), installed(), kernel_target()).editable
 
 
 def find_needs(
@@ -100,6 +110,7 @@ class _Search:
         self._environment = environment
         self._here: dict[str, Need] = {}
         self._missing: dict[str, str] = {}
+        self._editable: set[Path] = set()
         self._waiting: deque[tuple[Distribution, frozenset[str]]] = deque()
         self._done: set[tuple[str, str]] = set()
 
@@ -113,7 +124,8 @@ class _Search:
                     self._begin(found, wants[module], pickled=pickled)
         while self._waiting:
             self._follow(*self._waiting.popleft())
-        return Needs(dict(sorted(self._here.items())), self._missing)
+        here = dict(sorted(self._here.items()))
+        return Needs(here, self._missing, frozenset(self._editable))
 
     def _begin(self, found: Distribution, reason: str, *, pickled: bool) -> None:
         need = self._here.get(found.name, Need(found, reason, direct=True))
@@ -138,11 +150,7 @@ class _Search:
                 self._take(other, frozenset(), f"{found.name} shows something by it")
 
     def _required(self, found: Distribution, extra: str) -> Iterator[tuple[Requirement, bool]]:
-        for text in found.requires:
-            try:
-                requirement = Requirement(text)
-            except InvalidRequirement:
-                continue  # of a time before there was a grammar
+        for requirement in found.requirements:
             marker = requirement.marker
             if marker is None or marker.evaluate({**self._environment, "extra": extra}):
                 yield requirement, False
@@ -167,6 +175,8 @@ class _Search:
             self._missing.setdefault(plain, f"{by.name} needs it there")
         elif _travels(found):
             self._take(found, frozenset(requirement.extras), f"{by.name} needs it")
+        elif found.editable:
+            self._editable.add(found.record)
 
 
 def _travels(found: Distribution) -> bool:

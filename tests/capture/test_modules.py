@@ -6,7 +6,10 @@ import json
 import os
 import sys
 import time
-from typing import TYPE_CHECKING
+from importlib.machinery import ModuleSpec, SourceFileLoader
+from importlib.util import spec_from_file_location
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -17,7 +20,7 @@ from nbbatch.wire.files import unpack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+from pathlib import Path
 
 
 @pytest.fixture(autouse=True)
@@ -171,6 +174,54 @@ def test_editable_install_by_record(editable: bool, tmp_path: Path) -> None:
     found = local_modules(["mine_a", "mine_b"], search_dir=tmp_path)
 
     assert travelling(found) == ({"mine_a": ["mine_a.py"]} if editable else {})
+
+
+def test_editable_install_by_its_loader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sources and what was built of them lie apart, and only the loader knows where."""
+    write(tmp_path, "code/__init__.py", "code/core.c", "build/core.so", "data/some.txt")
+    inner = SimpleNamespace(name="inner", iterdir=lambda: [tmp_path / "data/some.txt"])
+    inner.is_dir = lambda: True
+    parts = [tmp_path / "code/__init__.py", tmp_path / "build/core.so", inner]
+    files = SimpleNamespace(iterdir=lambda: parts)
+
+    class Loader(SourceFileLoader):
+        def get_resource_reader(self, name: str) -> Any:
+            return SimpleNamespace(files=lambda: files)
+
+    class Finder:
+        @staticmethod
+        def find_spec(name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+            origin = str(tmp_path / "code/__init__.py")
+            places = [str(tmp_path / "loader.py/mine_s")]
+            loader = Loader(name, origin)
+            found = spec_from_file_location(
+                name, origin, loader=loader, submodule_search_locations=places
+            )
+            return found if name == "mine_s" else None
+
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Finder])
+
+    found = local_modules(["mine_s"], search_dir=tmp_path / "elsewhere")
+
+    assert travelling(found) == {
+        "mine_s": ["mine_s/__init__.py", "mine_s/core.so", "mine_s/inner/some.txt"]
+    }
+
+
+@pytest.mark.parametrize("editable", [True, False])
+def test_what_an_editable_install_has_compiled(editable: bool, tmp_path: Path) -> None:
+    """It lies where libraries are installed, beside what is installed as ever."""
+    site = tmp_path / "env/site-packages"
+    write(site, "mine_c/__init__.py", "mine_c/core.so", "mine_l.py", "project-1.dist-info/METADATA")
+    (site / "project-1.dist-info/RECORD").write_text("mine_c/__init__.py,,\nmine_c/core.so,,\n")
+    record = {"url": (tmp_path / "project").as_uri(), "dir_info": {"editable": editable}}
+    (site / "project-1.dist-info/direct_url.json").write_text(json.dumps(record))
+    sys.path.append(str(site))
+
+    found = local_modules(["mine_c", "mine_l"], search_dir=tmp_path)
+
+    files = ["mine_c/__init__.py", "mine_c/core.so", "project-1.dist-info/METADATA"]
+    assert travelling(found) == ({"mine_c": files} if editable else {})
 
 
 def test_an_editable_install_that_is_new(tmp_path: Path) -> None:

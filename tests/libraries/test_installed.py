@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import compileall
+import importlib.util
+import json
 import os
 import sys
 import time
@@ -12,6 +14,7 @@ from typing import Any
 import pytest
 
 from nbbatch.backends.base import Target
+from nbbatch.capture.values import Scene, capture_cell
 from nbbatch.libraries import Librarian
 from nbbatch.libraries.installed import installed
 from nbbatch.wire import layers
@@ -43,6 +46,34 @@ def test_what_is_old_is_read_once(kernel: Kernel, monkeypatch: pytest.MonkeyPatc
     assert installed() is found
     kernel.install("secondlib")
     assert "secondlib" in installed().by_name
+
+
+@pytest.mark.parametrize("loaded", [True, False])
+def test_an_editable_install_that_a_library_requires(
+    kernel: Kernel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, loaded: bool
+) -> None:
+    """It travels as files, with what it imports in its turn, though no code here names it."""
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "the_fork.py").write_text("import deeplib\n")
+    monkeypatch.syspath_prepend(str(project))
+    kernel.install("deeplib")
+    made = kernel.install("the-fork-of-it" if loaded else "the-fork", files={})
+    kernel.install("tinylib", requires=[made.name])
+    origin = {"url": project.as_uri(), "dir_info": {"editable": True}}
+    (kernel.site / made.record / "direct_url.json").write_text(json.dumps(origin))
+    if loaded:
+        spec = importlib.util.find_spec("the_fork")
+        assert spec is not None
+        monkeypatch.setitem(sys.modules, "the_fork", importlib.util.module_from_spec(spec))
+
+    captured = capture_cell([], {}, Scene(tmp_path, ["tinylib"]))
+
+    assert set(captured.places) == {"the_fork"}
+    assert captured.wants == {
+        "tinylib": "the cell imports it",
+        "deeplib": "the_fork imports it",
+    }
 
 
 def test_bytecode_that_comes_meanwhile(
