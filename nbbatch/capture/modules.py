@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from nbbatch.capture.editable import editable_roots, is_spread, metadata_of, recorded, spread
-from nbbatch.capture.names import imported
+from nbbatch.capture.names import imported, imported_by_call
 from nbbatch.errors import UsageError
 from nbbatch.wire.files import pack_files
 
@@ -293,3 +293,5 @@ def _parse_imports(path: Path) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import) or (isinstance(node, ast.ImportFrom) and not node.level):
             yield from imported(node)
+        elif isinstance(node, ast.Call):
+            yield from imported_by_call(node)

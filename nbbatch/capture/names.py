@@ -32,6 +32,7 @@ __all__ = [
 _FLAGS: Final = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 _NAMESPACE_CALLS: Final = frozenset({"exec", "eval", "globals"})
 _OWN_NAMESPACE_CALLS: Final = frozenset({"locals", "vars"})
+_IMPORT_CALLS: Final = frozenset({"import_module", "__import__"})
 #: A module's own attributes: the other side has its own.
 _MODULE_OWN: Final = frozenset(vars(ModuleType(""))) | {"__builtins__", "__file__"}
 
@@ -49,8 +50,8 @@ class CellNames:
     deletes
         Names that may be deleted at top level.
     imports
-        The modules imported anywhere in the cell; of ``from a import b`` both ``a`` and ``a.b``,
-        which may be one.
+        The modules imported anywhere in the cell, by statements or by their names in a call; of
+        ``from a import b`` both ``a`` and ``a.b``, which may be one.
     star_imports
         Modules imported with ``*``, in order; what they bind is not known here.
     dynamic
@@ -133,13 +134,28 @@ class _Mentions:
     def note(self, node: ast.AST) -> None:
         if isinstance(node, ast.Name):
             self.dynamic |= node.id in _NAMESPACE_CALLS
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        elif isinstance(node, ast.Call):
             # With an argument these look into that object.
-            self.dynamic |= node.func.id in _OWN_NAMESPACE_CALLS and not node.args
+            self.dynamic |= _called(node) in _OWN_NAMESPACE_CALLS and not node.args
+            self.imports.update(imported_by_call(node))
         elif isinstance(node, ast.Import | ast.ImportFrom):
             self.imports.update(imported(node))
             if isinstance(node, ast.ImportFrom) and node.names[0].name == "*":
                 self.stars.append("." * node.level + (node.module or ""))
+
+
+def _called(node: ast.Call) -> str:
+    return node.func.id if isinstance(node.func, ast.Name) else ""
+
+
+def imported_by_call(node: ast.Call) -> Iterator[str]:
+    """Yield the module that a call of ``import_module`` or ``__import__`` names, if it does."""
+    name = node.func.attr if isinstance(node.func, ast.Attribute) else _called(node)
+    first = node.args[0] if node.args else None
+    text = first.value if isinstance(first, ast.Constant) else None
+    # A relative one is of the same package.
+    if name in _IMPORT_CALLS and isinstance(text, str) and not text.startswith("."):
+        yield text
 
 
 def imported(node: ast.Import | ast.ImportFrom) -> Iterator[str]:

@@ -50,7 +50,8 @@ def travelling(found: list[LocalModule]) -> dict[str, list[str]]:
 def test_module_beside_the_notebook(tmp_path: Path) -> None:
     """A file travels, and so does what it imports; dotted names count by their top."""
     write(tmp_path, mine_a="import mine_b.c\nimport os, numpy", mine_b="from mine_c import x")
-    write(tmp_path, mine_c="def f():\n    import mine_d", mine_d="", mine_e="")
+    write(tmp_path, mine_c="def f():\n    import mine_d", mine_e="")
+    write(tmp_path, mine_d="importlib.import_module('mine_f')", mine_f="")
 
     found = local_modules(["mine_a.x"], search_dir=tmp_path)
 
@@ -59,6 +60,7 @@ def test_module_beside_the_notebook(tmp_path: Path) -> None:
         "mine_b": ["mine_b.py"],
         "mine_c": ["mine_c.py"],
         "mine_d": ["mine_d.py"],
+        "mine_f": ["mine_f.py"],
     }
     assert {module.root for module in found} == {tmp_path}
 

@@ -200,6 +200,17 @@ def test_imports() -> None:
     assert names.imports == {"a.b", "d.e", "d.e.f", "h", "i", "j", "j.k"}
 
 
+def test_imports_by_calls() -> None:
+    """Modules that are named by a text count; relative ones and computed ones can't."""
+    names = analyse(
+        "importlib.import_module('a.b')\nmodule = import_module('c')\n"
+        "def f():\n    return __import__('d', fromlist=['e'])\n"
+        "import_module('.x', 'y'), import_module(z), __import__(), other('w')\n"
+    )
+
+    assert names.imports == {"a.b", "c", "d"}
+
+
 def test_star_imports() -> None:
     """Star imports are named in their order, for they bind nobody knows what."""
     names = analyse("from b.c import *\nfrom a import *\nfrom .d import *")
