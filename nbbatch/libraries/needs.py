@@ -27,8 +27,12 @@ _EXTRA: Final = re.compile(r"""extra == ["']([^"']+)["']""")
 #: What libraries look for to show something in a notebook, and do not require: without it they
 #: raise, or show mere text. `DataFrame.style`, a figure of plotly.
 _SHOWN_BY: Final = {"pandas": ("jinja2",), "plotly": ("ipython", "nbformat")}
-#: Extras for those who work on a distribution, not with it.
-_DEVELOPMENT: Final = re.compile(r"all|bench|build|ci|dev|doc|example|lint|maint|test|typing")
+#: Extras for those who work on a distribution, not with it, by a word of their names.
+_DEVELOPMENT: Final = re.compile(
+    r"(?:^|[-_.])(?:all|bench|build|ci$|dev(?!ice)|doc(?!ker)|example|lint|maint|perf$|test|typing)"
+)
+#: The kernel itself loads them, whatever the code uses.
+_KERNELS: Final = frozenset({"ipykernel", "ipython", "ipywidgets", "jupyter", "notebook"})
 
 
 @dataclass(frozen=True)
@@ -167,6 +171,8 @@ class _Search:
             return
         found = self._there.by_name.get(name)
         if optional:
+            if name in _KERNELS:
+                return
             # What the kernel has loaded of it, the code is likely to use there too.
             if found is not None and _travels(found) and _in_use(found):
                 self._take(found, frozenset(), f"{by.name} uses it, and the kernel has loaded it")

@@ -90,6 +90,35 @@ def test_an_optional_one_that_is_in_use(site: Path, monkeypatch: pytest.MonkeyPa
     assert "checks" not in found
 
 
+@pytest.mark.parametrize(
+    ("extra", "counts"),
+    [
+        *((name, True) for name in ("parallel", "device", "scipy", "docker", "performance")),
+        *((name, False) for name in ("all", "dev-tools", "my_tests", "docs", "ci", "perf")),
+    ],
+)
+def test_which_extras_count(
+    site: Path, monkeypatch: pytest.MonkeyPatch, extra: str, counts: bool
+) -> None:
+    """Those for people who work on a distribution do not; a part of a word says nothing."""
+    put(site, "lib", requires=[f"engine; extra == '{extra}'"])
+    put(site, "engine")
+    monkeypatch.setitem(sys.modules, "engine", os)
+
+    assert ("engine" in names(site, "lib")) is counts
+
+
+def test_what_the_kernel_itself_has_loaded(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That says nothing of the code: a bar of tqdm's needs no widgets there, nor IPython."""
+    put(site, "lib", requires=["ipywidgets; extra == 'notebook'"])
+    put(site, "ipywidgets", requires=["ipython"])
+    put(site, "ipython")
+    monkeypatch.setitem(sys.modules, "ipywidgets", os)
+
+    assert set(names(site, "lib")) == {"lib"}
+    assert set(names(site, "lib", "ipywidgets")) == {"lib", "ipython", "ipywidgets"}
+
+
 def test_what_shows_something(site: Path) -> None:
     """What a library looks for and does not require, so that it shows there what it shows here."""
     put(site, "plotly")
