@@ -59,7 +59,7 @@ def notes_on(error: BaseException) -> str:
 def test_a_module_that_the_job_lacks(site: Site) -> None:
     """It says what to type, here and there."""
     said = "No module named 'tinylib'"
-    assert "import tinylib" in notes_on(ModuleNotFoundError(said, name="tinylib"))
+    assert "--env auto" in notes_on(ModuleNotFoundError(said, name="tinylib"))
     assert "--pypi" in notes_on(ModuleNotFoundError("", name="no_such_library"))
     assert notes_on(ModuleNotFoundError("", name="tinylib.no_such_module")) == ""
     assert notes_on(ModuleNotFoundError("by hand")) == ""

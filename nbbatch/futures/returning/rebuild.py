@@ -62,12 +62,8 @@ def _how_to_bring(module: str) -> str:
     except (ImportError, ValueError):
         here = False
     if here:
-        return (
-            f"{module} is here: import {module} in the cell or function sends it, with --env auto"
-        )
-    return (
-        f"{module} isn't here either: install it here, or --pypi NAME, of the package that has it"
-    )
+        return f"{module} is here: with --env auto it goes along where the code imports it by name"
+    return f"{module} isn't here either: install it, or --pypi NAME of the package that has it"
 
 
 def add_note(error: BaseException, note: str) -> None:
