@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbbatch.backends.base import Backend, Target
 from nbbatch.capture.values import Captured
-from nbbatch.errors import LibraryError, as_error
-from nbbatch.facts import JobFacts
+from nbbatch.errors import ImageError, LibraryError, OptionError, as_error
 from nbbatch.futures.job import Job
 from nbbatch.futures.records.registry import Record
 from nbbatch.options import Options
 from nbbatch.wire import attempts, keys, spec
 from nbbatch.wire.envelope import Stamp, job_key, seal, unseal
-from nbbatch.wire.frames import Frame
 from nbbatch.wire.graph import Graph
 
 if TYPE_CHECKING:
@@ -59,6 +57,19 @@ class Supply:
         LibraryError
             Something can't be had for the place where it is to run, or would not work there.
         """
+        try:
+            return self._sent(captured, options, say)
+        except (LibraryError, ImageError, OptionError) as error:
+            target = self._backend.runner.target(options)
+            if not target.known and self._librarian.known(target).known:
+                # What is refused never looks for itself: the next one does.
+                self._librarian.unlearn(target.name)
+                error.hint += "; where the image is another one by now, run it again"
+            raise
+
+    def _sent(
+        self, captured: Captured, options: Options, say: Say | None = None
+    ) -> Mapping[str, Any]:
         if not _concerned(captured, options):
             return self._plainly(captured, options)
         target = self._backend.runner.target(options)
@@ -87,12 +98,13 @@ class Supply:
         return {item.name: item.version for item in plan.items}
 
     def _plainly(self, captured: Captured, options: Options) -> Mapping[str, Any]:
-        """Send nothing; refuse a Python that is another than the one asked for."""
-        target = self._backend.runner.target(options) if options.python else None
-        if target is not None and target.known and target.python != options.python:
+        """Send nothing; refuse a Python that is another than the one that is needed."""
+        if options.python or captured.graph.bytecode:
             from nbbatch.libraries.prefixes import refusal
 
-            raise refusal(_ask(captured, options), target, f"env = {options.env!r} sends none")
+            ask, target = _ask(captured, options), self._backend.runner.target(options)
+            if target.known and target.python != ask.needed:
+                raise refusal(ask, target, f"env = {options.env!r} sends none")
         return {}
 
     def _prefix(self, captured: Captured, target: Target, options: Options) -> Prefix | None:
@@ -151,41 +163,42 @@ class Supply:
             plan = librarian.with_asked(plan, read_file(file), say)
         return librarian.with_asked(plan, requested(options.pypi or ()), say)
 
-    def _warn(self, notes: Sequence[str]) -> None:
+    def _warn(self, notes: Sequence[str], place: str = "") -> None:
         """Say once what is different than somebody may expect."""
-        new = [each for each in notes if each not in self._warned]
+        new = [each for each in notes if place + each not in self._warned]
         if new:
-            self._warned.update(new)
-            warnings.warn_explicit("; ".join(new), RuntimeWarning, "nbbatch", 1)
+            self._warned.update(place + each for each in new)
+            warnings.warn_explicit(place + "; ".join(new), RuntimeWarning, "nbbatch", 1)
 
     def _compared(self, plan: Plan) -> Mapping[str, Any]:
         """Say beforehand what would not work with the image alone, where it is known."""
-        from nbbatch.libraries.telling import refusal
+        from nbbatch.libraries.plan import misfits
         from nbbatch.wire.layers import Libraries
 
         if not plan.target.known:
             return Libraries(report=True).meta()
-        refused, differing = refusal(plan)
+        refused, differing = misfits(plan)
         if refused:
             raise LibraryError(
                 f"the job would not run on {plan.target.name} as it is",
-                refused,
+                "; ".join(refused),
                 "--env auto, which sends what is missing or differs, or another --image",
             )
-        if differing:
-            warnings.warn_explicit(f"{plan.target.name}: {differing}", RuntimeWarning, "nbbatch", 1)
+        self._warn(differing, f"{plan.target.name}: ")
         return {}
 
     def observe(self, job: Job[Any], captured: Captured, options: Options) -> None:
         """Remember what a job that was submitted will tell of the image it runs on."""
         if self._speaks(captured, options):
+            from nbbatch.libraries.learning import Learner
+
             # Not its values: only what it wants.
             graph = Graph(memoryview(b""), [], [], types=captured.graph.types)
             graph.bytecode = captured.graph.bytecode
             self._wanted[job.id] = Captured(graph, wants=captured.wants)
             job.add_done_callback(lambda done: self._wanted.pop(job.id, None))
             name = self._backend.runner.target(options).name
-            job.observe(_Learner(lambda found: self._librarian.learn(name, found)))
+            job.observe(Learner(lambda found: self._librarian.learn(name, found)))
 
     def _speaks(self, captured: Captured, options: Options) -> bool:
         """Tell whether a job is told of libraries, and so may say something of its image."""
@@ -214,7 +227,7 @@ class Supply:
         if what == spec.LAYERS:
             self._librarian.forget()
         try:
-            libraries = self.sent(captured, options)
+            libraries = self._sent(captured, options)
         # Whoever waits for the job must learn of it, whatever it is.
         except Exception as error:
             raise as_error(error, f"{record.name} can't start again") from error
@@ -287,19 +300,3 @@ def _concerned(captured: Captured, options: Options) -> bool:
 def starts_again(captured: Captured, options: Options) -> bool:
     """Tell whether a job may have to be started again from here."""
     return _concerned(captured, options) or attempts.grows(options.retry_on or ())
-
-
-class _Learner:
-    """Hears what an image has; see `nbbatch.futures.watching.tracker.Observer`."""
-
-    def __init__(self, learn: Callable[[Frame], None]) -> None:
-        self._learn = learn
-
-    def on_facts(self, facts: JobFacts) -> None:
-        """Facts tell nothing of images."""
-
-    def on_frames(self, frames: list[Frame]) -> None:
-        """Take what the image has, if the job says it."""
-        for frame in frames:
-            if frame["kind"] == "image":
-                self._learn(frame)

@@ -64,6 +64,10 @@ class Librarian:
         kept = ("python", "machine", "libc", "packages")
         self._images.add({name: {each: found[each] for each in kept}})
 
+    def unlearn(self, name: str) -> None:
+        """Forget what a job has told of an image."""
+        self._images.add({name: None})
+
     def plan(self, wants: Mapping[str, str], target: Target, types: Container[str] = ()) -> Plan:
         """Say what a job at `target` needs, and where it gets it from.
 
@@ -130,7 +134,7 @@ class Librarian:
         check_obtainable(plan)
         files = {_recipe(item, plan.target): item for item in plan.going(Way.FILES)}
         index = {_recipe(item, plan.target): item for item in plan.going(Way.INDEX)}
-        found = {**self._known(files), **self._known(index)}
+        found = {**self._layers(files), **self._layers(index)}
         new = {recipe: item for recipe, item in files.items() if recipe not in found}
         found.update(self._from_files(new, plan, say))
         new = {recipe: item for recipe, item in index.items() if recipe not in found}
@@ -151,9 +155,6 @@ class Librarian:
             compiling = list(self._compiling)
         for thread in compiling:
             thread.join()
-
-    def _known(self, items: Mapping[str, Item]) -> dict[str, Layer]:
-        return self._layers(items)
 
     def _layers(self, recipes: Iterable[str]) -> dict[str, Layer]:
         recipes = [each for recipe in recipes for each in (recipe, recipe + BYTECODE)]

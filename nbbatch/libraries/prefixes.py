@@ -137,11 +137,12 @@ def refusal(ask: Ask, target: Target, why: str = "") -> NbbatchError:
     needed = ask.needed
     also = f"; {why}" if why else ""
     # An image has no path: the target is an interpreter of this machine.
-    other = (
-        f"install Python {needed}, or name its interpreter: --executable /path/to/python"
-        if target.name.startswith("/")
-        else f"--image python:{needed}, or another image with Python {needed}"
-    )
+    if not target.name.startswith("/"):
+        other = f"--image python:{needed}, or another image with Python {needed}"
+    elif needed == kernel_target().python:
+        other = f"leave --executable out: the kernel's own is Python {needed}"
+    else:
+        other = f"install Python {needed}, or name its interpreter: --executable /path/to/python"
     if ask.bytecode:
         return ImageError(
             f"the job can't run on {target.name}",

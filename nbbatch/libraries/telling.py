@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Container
 
-from nbbatch.libraries.plan import Item, Plan, Way, misfits, obtainable
+from nbbatch.libraries.plan import Item, Plan, Way, obtainable
 
-__all__ = ["described", "refusal"]
+__all__ = ["described"]
 
 _UNKNOWN = "assumed: the first job there will tell"
 
@@ -61,9 +61,3 @@ def _fate(item: Item, plan: Plan, mode: str, kept: Container[str]) -> str:
     if item.name in kept:
         return "sent before"
     return "sent" if item.way is Way.FILES else "sent, from the index"
-
-
-def refusal(plan: Plan) -> tuple[str, str]:
-    """Return why an image alone would not do, and what would differ; empty where all is well."""
-    refused, differing = misfits(plan)
-    return "; ".join(refused), "; ".join(differing)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from nbbatch.wire.upstream import Reference
 
 _HERE = f"{sys.version_info[0]}.{sys.version_info[1]}"
+#: Where types of the standard library are that one Python has moved, by where it says they are.
+_HOMES = {"pathlib._local": "pathlib"}
 _IMPORT, _FROM = opcode.opmap["IMPORT_NAME"], opcode.opmap["IMPORT_FROM"]
 
 
@@ -66,6 +68,8 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc, unused-ignore]
         reduced = self._tensors.reduce(obj)
         if reduced is not None:
             return reduced
+        if type(obj) is type and obj.__module__ in _HOMES:
+            return getattr, (sys.modules[_HOMES[obj.__module__]], obj.__qualname__)
         # Not `isinstance`: a proxy may do anything to tell whose instance it pretends to be.
         if self._promised is not None and issubclass(type(obj), self._promised):
             return self._refer(obj.promised())

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from nbbatch import batch
+from nbbatch.errors import NotPicklableError
 from nbbatch.session import Session
 from nbbatch.wire import keys
 from tests.integration.conftest import Notebook, until
@@ -157,6 +158,28 @@ def test_coroutines() -> None:
         return [await slow(1), *await asyncio.gather(slow(2), slow(3))]
 
     assert asyncio.run(main()) == [2, 4, 6]
+
+
+def test_a_result_that_cannot_be_rebuilt() -> None:
+    """Of a library that the kernel lacks, say: the error says what that takes, for each item."""
+
+    @batch
+    def odd(x: int) -> Any:
+        class Back:
+            def __reduce__(self) -> Any:
+                return __import__, ("nowhere.part",)
+
+        return Back() if x else x
+
+    error = odd.submit(1).exception(60)
+    results = list(odd.map(range(2)).results(60, return_exceptions=True))
+
+    assert results[0] == 0
+    for each in (error, results[1]):
+        assert isinstance(each, NotPicklableError)
+        assert each.what.startswith("what job ")
+        assert each.cause == "ModuleNotFoundError: No module named 'nowhere'"
+        assert each.hint.startswith("install nowhere here too")
 
 
 def test_a_function_that_comes_back(notebook: Notebook) -> None:

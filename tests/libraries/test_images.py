@@ -75,6 +75,24 @@ def test_an_image_that_has_changed(
     assert "starts again: what the image has is known now" in capsys.readouterr().out
 
 
+def test_an_image_that_was_refused_and_has_changed(
+    notebook: Notebook, kernel: Kernel, furnished: Any, image: Any
+) -> None:
+    """Who has mended an image under its old name runs the cell again: the job looks anew."""
+    kernel.install("tinylib", "1.2")
+    there = furnished(Made("tinylib", "1.2", {"tinylib/__init__.py": "__version__ = '1.2'\n"}))
+    image("an-image:1")
+    facts = {"python": HERE, "machine": os.uname().machine, "libc": "glibc 2.36"}
+    current_session().supply._librarian.learn("an-image:1", {**facts, "packages": {}})
+    cell, line = "import tinylib\nv = tinylib.__version__", f"--executable {there} --env image"
+    error = notebook.failing(cell, line)
+    notebook.batch(cell, line)
+
+    assert "tinylib 1.2 is not there" in error.cause
+    assert "run it again" in error.hint
+    assert (notebook["v"], learnt()) == ("1.2", {"tinylib": "1.2"})
+
+
 def test_another_platform_than_was_thought(
     notebook: Notebook, kernel: Kernel, bare: str, image: Any
 ) -> None:

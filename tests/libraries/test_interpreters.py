@@ -161,14 +161,17 @@ def test_none_can_be_had(
 
 
 @needs_other
-def test_none_is_sent_where_the_image_is_to_do(local_session: Any, downloads: Path) -> None:
+@pytest.mark.parametrize("env", ["image", "none"])
+def test_none_is_sent_where_the_image_is_to_do(
+    local_session: Any, downloads: Path, env: str
+) -> None:
     """`env` says so: then the error does not wait for the job."""
 
-    @batch(executable=pythons()[OTHER], env="image")
+    @batch(executable=pythons()[OTHER], env=env)
     def nothing() -> None:
         pass
 
-    with pytest.raises(ImageError, match="env = 'image' sends none"):
+    with pytest.raises(ImageError, match=f"env = '{env}' sends none"):
         nothing.submit()
 
 

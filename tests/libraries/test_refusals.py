@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -54,13 +55,15 @@ def test_values_of_another_major_version(
 
 
 def test_another_version_that_may_do(notebook: Notebook, kernel: Kernel, furnished: Any) -> None:
-    """What only differs is a warning."""
+    """What only differs is a warning, and not under every cell."""
     kernel.install("tinylib", "1.2")
     there = furnished(Made("tinylib", "1.9", {"tinylib/__init__.py": "__version__ = '1.9'\n"}))
+    cell, line = "import tinylib\nv = tinylib.__version__", f"--executable {there} --env image"
     with pytest.warns(RuntimeWarning, match="tinylib is 1.9 there and 1.2 here"):
-        notebook.batch(
-            "import tinylib\nv = tinylib.__version__", f"--executable {there} --env image"
-        )
+        notebook.batch(cell, line)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        notebook.batch(cell, line)
 
     assert notebook["v"] == "1.9"
 

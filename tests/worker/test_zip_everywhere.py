@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pathlib
 import subprocess
 
 import pytest
@@ -91,3 +92,28 @@ def test_hides_itself_in_tracebacks(python, tmp_path):
 
     assert outcome.status == spec.ERROR
     assert [frame[2] for frame in outcome.failures[0].frames] == ["<module>", "f"]
+
+
+@pytest.mark.parametrize("python", pythons().values(), ids=pythons())
+def test_types_that_one_python_has_moved(python, tmp_path):
+    """A path is one on every Python, there and back."""
+    job = Job(tmp_path, "there = here / 'a'", here=pathlib.PurePosixPath("/x"))
+    job.run(python)
+    _, variables = job.outcome()
+
+    assert variables["there"] == pathlib.PurePosixPath("/x/a")
+
+
+@pytest.mark.parametrize("python", pythons().values(), ids=pythons())
+def test_a_cell_that_an_older_python_does_not_take(python, tmp_path):
+    """The error names the Python to use; where that is the kernel's own, it is the cell's."""
+    job = Job(tmp_path, "x = 1\nlater syntax")
+    job.run(python)
+    outcome, _ = job.outcome()
+    said = outcome.failures[0].evalue
+
+    if python == pythons()[HERE]:
+        assert outcome.failures[0].ename == "SyntaxError"
+    else:
+        assert "line 2 of the cell" in said
+        assert f"--image python:{HERE}" in said

@@ -15,7 +15,7 @@ from nbbatch.futures.array.tracker import ArrayTracker
 from nbbatch.futures.records.registry import Record
 from nbbatch.futures.returning.diagnosis import diagnose
 from nbbatch.futures.returning.rebuild import add_note, rebuild
-from nbbatch.futures.returning.results import notebook
+from nbbatch.futures.returning.results import notebook, unreadable
 from nbbatch.futures.watching.strand import Strand
 from nbbatch.wire import graph, parts, spec
 
@@ -137,7 +137,7 @@ class Taken:
         for record in self._records(strand):
             item, _, number = record.name.rpartition(".")
             if record.role == spec.VALUE and record.error is not None:
-                errors[int(record.name)] = record.error
+                errors[int(record.name)] = unreadable(record.error, where)
             elif record.role == spec.VALUE:
                 values[int(record.name)] = record.value
             elif isinstance(record.value, BaseException):

@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 from nbbatch.backends.base import ClientStore
+from nbbatch.errors import NotPicklableError
 from nbbatch.futures.returning.rebuild import rebuild
 from nbbatch.wire import graph, parts, spec
 from nbbatch.wire.envelope import Envelope
@@ -68,20 +69,22 @@ def load(
             parts.read(store, envelope, stream), outcome.records, buffers, notebook()
         )
         for record in found:
-            _take(results, raised, record)
+            _take(results, raised, record, where)
     if outcome.status == spec.ERROR:
         results.error = rebuild(outcome.failures, raised, where, whole=whole)
     return results
 
 
-def _take(results: Results, raised: dict[int, BaseException], record: graph.Loaded) -> None:
+def _take(
+    results: Results, raised: dict[int, BaseException], record: graph.Loaded, where: str
+) -> None:
     if record.role == spec.EXCEPTION:
         if isinstance(record.value, BaseException):
             raised[int(record.name)] = record.value
     elif record.error is not None:
         results.lost[record.name] = _unreadable(record)
         if record.role == spec.VALUE:
-            results.error = record.error
+            results.error = unreadable(record.error, where)
     elif record.role == spec.VARIABLE:
         results.variables[record.name] = record.value
     else:
@@ -91,6 +94,16 @@ def _take(results: Results, raised: dict[int, BaseException], record: graph.Load
 def notebook() -> dict[str, Any]:
     """Return the namespace in which the notebook's functions live."""
     return vars(sys.modules["__main__"])
+
+
+def unreadable(error: BaseException, where: str) -> NotPicklableError:
+    """Return the error of a value that was returned and can't be had here, by what that raised."""
+    hint = "return what can be rebuilt here: numbers, text, arrays"
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        hint = f"install {error.name.partition('.')[0]} here too, or {hint}"
+    return NotPicklableError(
+        f"what {where} returned can't be rebuilt here", f"{type(error).__name__}: {error}", hint
+    )
 
 
 def _unreadable(record: graph.Loaded) -> str:

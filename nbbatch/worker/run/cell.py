@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ast
 import linecache
+import sys
 from types import CodeType, CoroutineType
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
+from nbbatch import errors
 from nbbatch.wire.spec import JobSpec
 
 _COROUTINE = 0x80  # inspect.CO_COROUTINE, without the cost of importing inspect
@@ -21,8 +23,13 @@ def compile_cell(job: JobSpec) -> Tuple[Optional[CodeType], Optional[CodeType]]:
     """Compile a cell: its statements, and its last expression apart where its value is shown.
 
     Line numbers are those of the notebook's cell, where the body starts at `JobSpec.first_line`.
+
+    Raises
+    ------
+    ImageError
+        The kernel's Python takes it, and this one does not.
     """
-    tree = ast.parse(job.source, job.filename)
+    tree = _parsed(job)
     ast.increment_lineno(tree, job.first_line - 1)
     last: Optional[ast.expr] = None
     body: List[ast.stmt] = tree.body
@@ -37,6 +44,21 @@ def compile_cell(job: JobSpec) -> Tuple[Optional[CodeType], Optional[CodeType]]:
     if last is not None:
         expression = compile(ast.Expression(last), job.filename, "eval", flags, dont_inherit=True)
     return statements, expression
+
+
+def _parsed(job: JobSpec) -> ast.Module:
+    try:
+        return ast.parse(job.source, job.filename)
+    except SyntaxError as error:
+        here = f"{sys.version_info[0]}.{sys.version_info[1]}"
+        if job.python == here:
+            raise
+        line = (error.lineno or 1) + job.first_line - 1
+        raise errors.ImageError(
+            f"{job.name} can't run on Python {here}",
+            f"{error.msg}, line {line} of the cell: the kernel's Python {job.python} takes it",
+            f"--python {job.python}, or an image that has it: --image python:{job.python}",
+        ) from None
 
 
 class _Loop:

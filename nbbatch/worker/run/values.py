@@ -20,6 +20,8 @@ from nbbatch.wire.store import Buffer, ListingStore, Store
 from nbbatch.worker.run.changes import Original, Originals, address
 from nbbatch.worker.run.identity import Identity
 
+_HERE = f"{sys.version_info[0]}.{sys.version_info[1]}"
+
 
 class Folders(NamedTuple):
     """What was made for one attempt and goes with it; empty where it was not needed."""
@@ -65,12 +67,11 @@ def check_python(job: JobSpec) -> None:
     ImageError
         The input holds functions, and this Python's minor version is not the client's.
     """
-    here = f"{sys.version_info[0]}.{sys.version_info[1]}"
-    if job.bytecode and job.python != here:
+    if job.bytecode and job.python != _HERE:
         raise errors.ImageError(
             f"{job.name} can't run on this image",
             f"functions travel as bytecode of the kernel's Python {job.python}, "
-            f"and the image has Python {here}",
+            f"and the image has Python {_HERE}",
             f"--image python:{job.python}, or another image with Python {job.python}",
         )
 
@@ -171,6 +172,9 @@ def unreadable(record: graph.Loaded, job: JobSpec) -> errors.NbbatchError:
     if isinstance(error, ModuleNotFoundError) and error.name:
         package = error.name.partition(".")[0]
         hint = f"--env auto, which sends {package} along, or an image that has it (--image)"
+    elif job.python != _HERE:
+        cause += f"; the kernel has Python {job.python}, and the image {_HERE}"
+        hint = f"--python {job.python}, or an image that has it: --image python:{job.python}"
     else:
         hint = "--env auto, or an image with the kernel's versions of libraries (--image)"
     return errors.ImageError(what, cause, hint)
