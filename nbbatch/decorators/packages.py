@@ -18,9 +18,10 @@ def pypi(packages: Packages = None, python: Optional[str] = None) -> Dict[str, A
     Parameters
     ----------
     packages
-        Name to version, ``"2.2"`` or ``">=2"``, or a list of requirements.
+        Name to version, ``"2.2"`` (that very one), ``">=2"`` or ``""`` (any), or a list of
+        requirements.
     python
-        The job's Python, ``"3.11"``; the kernel's own where it is left out.
+        The job's Python by its minor version, ``"3.11"``; the kernel's own where it is left out.
     """
     return {"pypi": packages or None, "python": python}
 

@@ -268,15 +268,19 @@ def requirements(value: object) -> Tuple[str, ...]:
 def _required(item: object) -> Iterator[str]:
     if isinstance(item, Mapping):
         for name, version in item.items():
-            said = plain(version).strip()
-            exact = said and said[0].isdigit()
-            yield _requirement(f"{_text(name).strip()}{'==' if exact else ''}{said}")
+            yield _versioned(_text(name), plain(version))
     else:
         name, equals, version = _text(item).partition("=")
         if not equals or version[:1] == "=" or re.fullmatch(r"[\w.\[\], -]+", name) is None:
             yield _requirement(_text(item))
         else:
-            yield _requirement(f"{name.strip()}{'==' if version[:1].isdigit() else ''}{version}")
+            yield _versioned(name, version)
+
+
+def _versioned(name: str, version: str) -> str:
+    """Join both; never into another name, whatever the version begins with."""
+    said = version.strip()
+    return _requirement(f"{name.strip()}{'' if said[:1] in '<>=!~@;' else '=='}{said}")
 
 
 def _requirement(text: str) -> str:

@@ -113,6 +113,13 @@ def _checked(options: Options) -> Options:
             "both are Neuron devices, and a job has one kind of them",
             "only one of the two, for example --trainium 1",
         )
+    asks = [name for name in ("pypi", "requirements", "conda") if getattr(options, name)]
+    if asks and options.env != "auto":
+        raise OptionError(
+            f"{' and '.join(asks)} can't be used with env = {options.env!r}",
+            "that sends no packages",
+            f"--env auto; or leave {' and '.join(asks)} out where the image has all of it",
+        )
     return _without_hidden(options)
 
 

@@ -25,13 +25,15 @@ def conda_specs(value: object) -> Tuple[str, ...]:
 def _specs(item: object) -> Iterator[str]:
     if isinstance(item, Mapping):
         for name, version in item.items():
-            yield _spec(f"{_text(name)}={plain(version)}")
+            said = plain(version).strip()
+            # Two signs are that very one, one is a series of it: none is added to them.
+            yield _spec(f"{_text(name)}{'=' if said[:1] not in ('', *'<>!~=') else ' '}{said}")
     else:
         yield _spec(_text(item))
 
 
 def _spec(text: str) -> str:
-    # Of a dict: no version at all, or one with an operator of its own.
+    # On a line, as for other dicts: no version at all, or one with an operator of its own.
     found = re.sub(r"^([\w.:/+-]+)=\s*(?=[<>!~]|$)", r"\1 ", text.strip()).strip()
     if _SPEC.fullmatch(found) is None:
         raise Refused(f"{text!r} is none")

@@ -190,6 +190,8 @@ CASES: dict[str, Cases] = {
             ("pandas=2.2", ("pandas==2.2",)),
             (["a", "b[c]~=1.0 ; python_version < '4'"], ("a", "b[c]~=1.0 ; python_version < '4'")),
             ({"pandas": "2.2", "numpy": ">=2", "six": ""}, ("pandas==2.2", "numpy>=2", "six")),
+            # Never another package: the name ends where the version begins.
+            ({"pandas": "latest", "six": "v1.2"}, ("pandas==latest", "six==v1.2")),
         ],
         edges=[("a", ("a",))],
         beyond=["-r x", ">=2"],

@@ -108,6 +108,20 @@ def _beginning(value: Any) -> str:
         return "a int"
 
 
+def test_operators_of_condas() -> None:
+    """A version that begins with one keeps it: two signs are that very one, one is a series."""
+    said = {"gdal": "==3.8.1", "numpy": "=1.26", "six": " >=2"}
+
+    assert on_decorator("conda", said).conda == ("gdal ==3.8.1", "numpy =1.26", "six >=2")
+
+
+@pytest.mark.parametrize(("env", "name"), [("none", "pypi"), ("image", "requirements")])
+def test_packages_that_would_be_forgotten(env: str, name: str) -> None:
+    """What is asked for by name is not left out silently."""
+    with pytest.raises(OptionError, match=f"{name} can't be used with env = '{env}'"):
+        merge({name: "a"}, {"env": env})
+
+
 @pytest.mark.parametrize("name", ALL)
 def test_examples_work_on_both_surfaces(name: str) -> None:
     """What an error or the documentation shows is taken, and says the same on both surfaces."""
