@@ -148,7 +148,7 @@ class Supply:
         return "\n".join([*lines, table, *_differing(plan, options)])
 
     def _plan(self, captured: Captured, target: Target, options: Options, say: Say) -> Plan:
-        from nbbatch.libraries.asked import read_file, requested
+        from nbbatch.libraries.asked import read_file, requested, together
         from nbbatch.libraries.beside import lacking
         from nbbatch.libraries.installed import installed
 
@@ -156,12 +156,12 @@ class Supply:
         plan = librarian.plan(captured.wants, target, captured.graph.types)
         if options.env == IMAGE:
             return plan
-        lacks = lacking(captured.wants, installed(), Path.cwd())
+        lacks = lacking(captured.wants, installed(), Path.cwd(), target)
         plan = librarian.with_asked(plan, lacks, say)
+        asked = requested(options.pypi or ())
         if options.requirements:
-            file = Path(options.requirements).expanduser()
-            plan = librarian.with_asked(plan, read_file(file), say)
-        return librarian.with_asked(plan, requested(options.pypi or ()), say)
+            asked = together(read_file(Path(options.requirements).expanduser()), asked)
+        return librarian.with_asked(plan, asked, say)
 
     def _warn(self, notes: Sequence[str], place: str = "") -> None:
         """Say once what is different than somebody may expect."""

@@ -5,6 +5,9 @@
 `needs`         what a job needs of it, and why
 `targets`       whether what is installed here runs there
 `asked`         what is asked for by name, or by a file of requirements
+`requirements`  such a file as pip reads it
+`locks`         what a lock pins, and where that counts
+`projects`      what a project needs
 `beside`        what a file beside the notebook says, and in what the kernel differs from it
 `loaded`        what the kernel still runs of what was installed anew
 `plan`          what is sent, there already, or refused

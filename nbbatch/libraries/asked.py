@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
 
-from packaging.markers import InvalidMarker, Marker
 from packaging.requirements import InvalidRequirement, Requirement
 
 from nbbatch.errors import LibraryError
-from nbbatch.libraries.requirements import Said, installed_here, is_elsewhere, read
+from nbbatch.libraries.locks import pylock, uvlock
+from nbbatch.libraries.projects import dependencies
+from nbbatch.libraries.requirements import Said, decoded, installed_here, is_elsewhere, masked, read
 from nbbatch.worker.run.fingerprint import normalized
 
 if sys.version_info >= (3, 11):
@@ -20,13 +20,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-__all__ = ["Asked", "read_file", "requested"]
-
-#: What a lock says of a package that comes from no index.
-_ELSEWHERE: Final = {
-    *("editable", "virtual", "directory", "git", "url", "path"),  # of uv
-    *("vcs", "archive"),  # of https://packaging.python.org/en/latest/specifications/pylock-toml/
-}
+__all__ = ["Asked", "read_file", "requested", "together"]
 
 
 @dataclass(frozen=True)
@@ -37,10 +31,8 @@ class Asked:
     ----------
     requirements
         As `pip` takes them, without options.
-    reason
-        In words.
-    names
-        Name, normalised, to requirement.
+    reasons
+        Name, normalised, to who asks for it, in words.
     file
         The name of the file that says it; empty where none does.
     limits
@@ -52,8 +44,7 @@ class Asked:
     """
 
     requirements: tuple[str, ...] = ()
-    reason: str = ""
-    names: Mapping[str, str] = field(default_factory=dict)
+    reasons: Mapping[str, str] = field(default_factory=dict)
     file: str = ""
     limits: tuple[str, ...] = ()
     indexes: tuple[str, ...] = ()
@@ -74,44 +65,52 @@ def read_file(path: Path, *, lenient: bool = False) -> Asked:
         It is not there, or can't be read.
     """
     try:
-        said = _said(path)
+        said = _said(path, lenient=lenient)
         elsewhere = [each for each in said.requirements if is_elsewhere(each)]
         found = [each for each in said.requirements if each not in elsewhere]
-        asked = _asked(found, path.name)
-        hashes = {
-            name: said.hashes[text] for name, text in asked.names.items() if text in said.hashes
-        }
-    except (OSError, ValueError, AttributeError, TypeError) as error:
+        asked = _asked(found, path.name, said.places)
+    except (OSError, ValueError, AttributeError, TypeError, LookupError) as error:
+        kind = "" if type(error) is ValueError else f"{type(error).__name__}: "
         raise LibraryError(
             f"the requirements in {path} can't be read",
-            f"{type(error).__name__}: {error}",
+            f"{kind}{masked(str(error))}",
             "--requirements of a requirements.txt, pyproject.toml, pylock.toml or uv.lock",
         ) from None
     if not lenient:
         _check_installed(elsewhere, str(path))
-    limits = tuple(said.limits)
+    limits, hashes = tuple(said.limits), _hashes(found, said)
     return replace(asked, file=path.name, limits=limits, indexes=tuple(said.indexes), hashes=hashes)
 
 
-def _said(path: Path) -> Said:
+def _said(path: Path, *, lenient: bool) -> Said:
     if path.suffix != ".toml" and path.name != "uv.lock":
         return read(path)
-    told = tomllib.loads(path.read_text("utf-8"))
+    told = tomllib.loads(decoded(path.read_bytes()))
     if path.name == "uv.lock":
-        return _locked(told.get("package", ()))
+        return uvlock(told)
     if path.name.startswith("pylock"):
-        return _locked(told.get("packages", ()))
-    return Said(list(told.get("project", {}).get("dependencies", ())))
+        return pylock(told)
+    return Said(dependencies(told, path, lenient=lenient))
+
+
+def _hashes(requirements: Sequence[str], said: Said) -> dict[str, tuple[str, ...]]:
+    """Return name to hashes, of all its versions: another one counts on another platform."""
+    found: dict[str, tuple[str, ...]] = {}
+    for text in requirements:
+        name = _name(text)
+        found[name] = (*found.get(name, ()), *said.hashes.get(text, ()))
+    return {name: each for name, each in found.items() if each}
 
 
 def _check_installed(elsewhere: Sequence[str], where: str) -> None:
     """Refuse what no index has and the kernel has not either; what it has goes along anyway."""
     for text in elsewhere:
         if not installed_here(text):
+            shown = masked(text)
             raise LibraryError(
-                f"{text} can't be given to the job: {where} asks for it",
+                f"{shown} can't be given to the job: {where} asks for it",
                 "it is in no index, and it is not installed here",
-                f"%pip install '{text}': what is installed goes along where code imports it",
+                f"%pip install '{shown}': what is installed goes along where code imports it",
             )
 
 
@@ -133,36 +132,32 @@ def requested(requirements: Sequence[str]) -> Asked:
         ) from None
 
 
-def _asked(requirements: Sequence[str], reason: str) -> Asked:
-    names = {}
+def together(one: Asked, other: Asked) -> Asked:
+    """Return what two ask for, at once: what fits the one may not fit the other.
+
+    Where both ask for the same, the other one counts.
+    """
+    kept = [text for text in one.requirements if _name(text) not in other.reasons]
+    return replace(
+        one,
+        requirements=(*kept, *other.requirements),
+        reasons={**one.reasons, **other.reasons},
+        limits=(*one.limits, *other.limits),
+        indexes=(*one.indexes, *other.indexes),
+        hashes={**{n: h for n, h in one.hashes.items() if n not in other.reasons}, **other.hashes},
+    )
+
+
+def _asked(requirements: Sequence[str], by: str, places: Mapping[str, str] | None = None) -> Asked:
+    reasons = {}
     for text in requirements:
         try:
-            names[normalized(Requirement(text).name)] = text
+            reasons[_name(text)] = f"{by} asks for it"
         except InvalidRequirement as error:
-            raise ValueError(f"{text!r}: {error}") from None
-    return Asked(tuple(requirements), f"{reason} asks for it", names)
+            place = f"{places[text]}: " if places and text in places else ""
+            raise ValueError(f"{place}{text!r}: {error}") from None
+    return Asked(tuple(requirements), reasons)
 
 
-def _locked(packages: Sequence[Mapping[str, Any]]) -> Said:
-    """Return what a lock pins; what comes from elsewhere than an index is in none."""
-    said = Said()
-    for package in packages:
-        if _ELSEWHERE & {*package.get("source", {}), *package} or "version" not in package:
-            continue
-        marker = package.get("marker")
-        try:
-            text = f" ; {Marker(marker)}" if marker else ""
-        except InvalidMarker:
-            text = ""
-        text = f"{package['name']}=={package['version']}{text}"
-        said.requirements.append(text)
-        said.hashes[text] = tuple(_hashes(package))
-    return said
-
-
-def _hashes(package: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what the wheels of a package in a lock are."""
-    for wheel in package.get("wheels", ()):
-        if "hash" in wheel:
-            yield wheel["hash"]
-        yield from (f"{kind}:{value}" for kind, value in wheel.get("hashes", {}).items())
+def _name(text: str) -> str:
+    return normalized(Requirement(text).name)

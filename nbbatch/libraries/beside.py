@@ -12,14 +12,17 @@ import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
 from packaging.requirements import Requirement
 
+from nbbatch.backends.base import Target
 from nbbatch.errors import LibraryError
 from nbbatch.libraries.asked import Asked, read_file
 from nbbatch.libraries.installed import Installed
+from nbbatch.libraries.needs import environment
 from nbbatch.libraries.plan import Plan
 from nbbatch.worker.run.fingerprint import normalized
 
@@ -41,7 +44,9 @@ def beside(directory: Path) -> Asked:
         path = directory / name
         if path.is_file():
             facts = path.stat()
-            return _read(path, facts.st_mtime_ns, facts.st_size)
+            # One of requirements may name others, which change on their own.
+            read = _read if path.suffix != ".txt" else _read.__wrapped__
+            return read(path, facts.st_mtime_ns, facts.st_size)
     return Asked()
 
 
@@ -50,11 +55,16 @@ def _read(path: Path, changed: int, size: int) -> Asked:
     return read_file(path, lenient=True)
 
 
-def lacking(wants: Iterable[str], here: Installed, directory: Path) -> Asked:
+def lacking(wants: Iterable[str], here: Installed, directory: Path, target: Target) -> Asked:
     """Return what a file beside the notebook asks for, of what is imported and not installed.
 
     Where the name of the module is not that of a library, all that is not installed. What these
     need comes in the file's versions, too.
+
+    Parameters
+    ----------
+    target
+        For whose platform and Python the file's markers count.
 
     Raises
     ------
@@ -66,15 +76,19 @@ def lacking(wants: Iterable[str], here: Installed, directory: Path) -> Asked:
         return Asked()
     there = beside(directory)
     names = {
-        name: text
-        for name, text in there.names.items()
-        if name not in here.by_name and _counts(Requirement(text))
+        name: [str(each) for each in said]
+        for name, said in _by_name(there, target).items()
+        if name not in here.by_name
     }
     exact = {name: names[name] for name in map(normalized, missing) if name in names}
     chosen = exact if len(exact) == len(missing) else names
-    rest = tuple(text for name, text in names.items() if name not in chosen)
-    limits = (*rest, *there.limits)
-    return replace(there, requirements=tuple(chosen.values()), names=chosen, limits=limits)
+    rest = [text for name, texts in names.items() if name not in chosen for text in texts]
+    return replace(
+        there,
+        requirements=tuple(chain.from_iterable(chosen.values())),
+        reasons={name: there.reasons[name] for name in chosen},
+        limits=(*rest, *there.limits),
+    )
 
 
 def differing(plan: Plan, directory: Path) -> list[str]:
@@ -83,7 +97,7 @@ def differing(plan: Plan, directory: Path) -> list[str]:
         there = beside(directory)
     except LibraryError as error:
         return [f"{error.what} ({error.cause}): the job gets what the kernel has"]
-    said = _by_name(there)
+    said = _by_name(there, plan.target)
     return [
         f"{item.name} is {item.version} here, and {there.file} says "
         f"{' or '.join(str(each.specifier) for each in said[item.name])}: the job gets the kernel's"
@@ -94,17 +108,14 @@ def differing(plan: Plan, directory: Path) -> list[str]:
     ]
 
 
-def _by_name(there: Asked) -> Mapping[str, list[Requirement]]:
+def _by_name(there: Asked, target: Target) -> Mapping[str, list[Requirement]]:
+    """Return what counts on a target's platform, for its Python."""
     found: dict[str, list[Requirement]] = {}
+    facts = {**environment(target), "extra": ""}
     for requirement in map(Requirement, there.requirements):
-        if _counts(requirement):
+        if requirement.marker is None or requirement.marker.evaluate(facts):
             found.setdefault(normalized(requirement.name), []).append(requirement)
     return found
-
-
-def _counts(requirement: Requirement) -> bool:
-    """Tell whether a requirement is one on this platform, for this Python."""
-    return requirement.marker is None or requirement.marker.evaluate({"extra": ""})
 
 
 def _allowed(requirement: Requirement, version: str) -> bool:

@@ -96,8 +96,8 @@ class Librarian:
         kept = [
             item
             for item in plan.items
-            if item.need is not None and not item.need.distribution.origin
-            if item.name not in asked.names
+            if item.version and not (item.need and item.need.distribution.origin)
+            if item.name not in asked.reasons
         ]
         preferred = {item.name: item.version for item in kept}
         here = [i.need.distribution for i in kept if i.need and i.way is not Way.INDEX]
@@ -113,7 +113,7 @@ class Librarian:
             with tempfile.TemporaryDirectory(prefix="nbbatch-asked-") as made:
                 pins = resolve(asked, preferred, here, plan.target, Path(made), pulse)
             self._built.add({request: pins})
-        found = with_pins(plan, pins, dict.fromkeys(asked.names, asked.reason))
+        found = with_pins(plan, pins, asked.reasons)
         hashed = tuple(
             replace(item, hashes=asked.hashes.get(item.name, item.hashes)) for item in found.items
         )

@@ -18,7 +18,7 @@ from nbbatch.libraries.installed import Distribution, Installed, installed
 from nbbatch.libraries.targets import kernel_target
 from nbbatch.worker.run.fingerprint import normalized
 
-__all__ = ["Need", "Needs", "editable_needs", "find_needs"]
+__all__ = ["Need", "Needs", "editable_needs", "environment", "find_needs"]
 
 #: What the worker brings, and nobody else needs.
 _OWN: Final = frozenset({"nbbatch"})
@@ -105,7 +105,7 @@ def find_needs(
     target
         For whose platform and Python requirements count.
     """
-    return _Search(there, _environment(target)).run(wants, types)
+    return _Search(there, environment(target)).run(wants, types)
 
 
 class _Search:
@@ -195,12 +195,12 @@ def _in_use(found: Distribution) -> bool:
     return any(module in sys.modules for module in found.modules)
 
 
-def _environment(target: Target) -> dict[str, str]:
+def environment(target: Target) -> dict[str, str]:
     """Return what markers are compared with: https://peps.python.org/pep-0508/."""
-    environment = {name: str(value) for name, value in default_environment().items()}
+    found = {name: str(value) for name, value in default_environment().items()}
     if target.here:
-        return environment
-    environment.update(
+        return found
+    found.update(
         {
             "python_version": target.minor,
             "python_full_version": f"{target.minor}.99",
@@ -211,4 +211,4 @@ def _environment(target: Target) -> dict[str, str]:
             "os_name": "posix",
         }
     )
-    return environment
+    return found

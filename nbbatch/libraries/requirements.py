@@ -6,6 +6,7 @@ nobody's business here.
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from nbbatch.libraries.installed import installed
 from nbbatch.worker.run.fingerprint import normalized
 
-__all__ = ["Said", "installed_here", "is_elsewhere", "read"]
+__all__ = ["Said", "decoded", "installed_here", "is_elsewhere", "masked", "read"]
 
 _OPTION: Final = re.compile(r"(-[a-zA-Z]|--[\w-]+)[ =]*(.*)")
 _FILES: Final = {"-r", "--requirement"}
@@ -27,6 +28,10 @@ _SOURCES: Final = {"-e", "--editable"}
 _SHORT: Final = {"-i": "--index-url", "-f": "--find-links"}
 _INDEXES: Final = {"--index-url", "--extra-index-url", "--find-links", "--no-index"}
 _HASH: Final = re.compile(r"\s--hash[= ](\S+)")
+#: Options of one requirement, as ``--hash`` and ``--config-settings``.
+_OWN: Final = re.compile(r"\s--[a-z].*")
+_MARKS: Final = ((codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+_PASSWORD: Final = re.compile(r"://(?!git@)[^/@\s]+@")
 _ARCHIVES: Final = (".whl", ".gz", ".zip", ".bz2")
 _EGG: Final = re.compile(r"[#&]egg=([\w.-]+)")
 
@@ -45,12 +50,15 @@ class Said:
         The options that say where packages come from, one a line.
     hashes
         Requirement to what its archives are, as ``sha256:...``.
+    places
+        Requirement to the line that says it, in words.
     """
 
     requirements: list[str] = field(default_factory=list)
     limits: list[str] = field(default_factory=list)
     indexes: list[str] = field(default_factory=list)
     hashes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    places: dict[str, str] = field(default_factory=dict)
 
 
 def read(path: Path) -> Said:
@@ -62,38 +70,63 @@ def read(path: Path) -> Said:
         One is not there, or is no text.
     """
     said = Said()
-    for line, folder in _lines(path, said, frozenset()):
-        text = _HASH.sub("", line).strip()
-        said.requirements.append(_placed(text, folder))
+    for line, file, number in _lines(path, said, frozenset()):
+        text = _placed(_OWN.sub("", line).strip(), file.parent)
+        said.requirements.append(text)
+        said.places.setdefault(text, f"line {number} of {file}")
         hashes = tuple(_HASH.findall(line))
         if hashes:
             said.hashes[text] = hashes
     return said
 
 
-def _lines(path: Path, said: Said, above: frozenset[Path]) -> Iterator[tuple[str, Path]]:
-    """Yield what is asked for, each with the folder that it counts from; note the rest."""
+def _lines(path: Path, said: Said, above: frozenset[Path]) -> Iterator[tuple[str, Path, int]]:
+    """Yield what is asked for, each with its file and the line there; note the rest."""
     whole = path.resolve()
     if whole in above:
         return
-    for line in path.read_text("utf-8").replace("\\\n", " ").splitlines():
-        plain = re.sub(r"(^|\s)#.*$", "", line).strip()
+    for number, plain in _whole_lines(decoded(path.read_bytes())):
         option = _OPTION.fullmatch(plain)
         if option is None:
             if plain:
-                yield plain, path.parent
+                yield plain, path, number
             continue
-        name, value = option[1], option[2].strip()
+        name, value = option[1], option[2].strip().strip("'\"")
         if name in _FILES:
             yield from _lines(path.parent / value, said, above | {whole})
         elif name in _LIMITS:
             found = _lines(path.parent / value, said, above | {whole})
-            said.limits += [_HASH.sub("", text).strip() for text, _ in found]
+            limits = (_OWN.sub("", text).strip() for text, _, _ in found)
+            said.limits += [text for text in limits if not is_elsewhere(text)]
         elif name in _SOURCES:
-            yield value if ":" in value else f"./{value}", path.parent
+            yield value if ":" in value else f"./{value}", path, number
         elif _SHORT.get(name, name) in _INDEXES:
             value = value if not value or "://" in value else _whole(value, path.parent)
             said.indexes.append(f"{_SHORT.get(name, name)} {value}".strip())
+
+
+def _whole_lines(text: str) -> Iterator[tuple[int, str]]:
+    """Yield lines without comments, each with its number; a backslash joins it to the next."""
+    begun = 0
+    parts: list[str] = []
+    for number, line in enumerate([*text.splitlines(), ""], 1):
+        begun = begun if parts else number
+        parts.append(line.removesuffix("\\"))
+        if not line.endswith("\\") or line.lstrip().startswith("#"):
+            yield begun, re.sub(r"(^|\s)#.*$", "", " ".join(parts)).strip()
+            parts = []
+
+
+def decoded(data: bytes) -> str:
+    """Return a file's text; what editors and shells put before it says in which encoding it is."""
+    encoding = next((name for mark, name in _MARKS if data.startswith(mark)), "utf-8-sig")
+    # pip takes any bytes in comments.
+    return data.decode(encoding, "replace")
+
+
+def masked(text: str) -> str:
+    """Return a text with addresses that have lost their passwords."""
+    return _PASSWORD.sub("://***@", text)
 
 
 def _placed(text: str, folder: Path) -> str:

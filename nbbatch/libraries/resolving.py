@@ -110,7 +110,9 @@ def resolve(
     command = [
         *(uv(), "pip", "compile", str(source), "--output-file", str(pins), "--quiet"),
         *("--constraints", str(limits), "--no-header", "--no-annotate", "--no-progress"),
-        *("--only-binary", ":all:", "--python", sys.executable),
+        # A project of uv's beside the notebook may want them otherwise.
+        *("--no-generate-hashes", "--strip-extras", "--no-universal", "--only-binary", ":all:"),
+        *("--python", sys.executable),
         *("--python-version", target.minor, "--python-platform", platform(target)),
     ]
     run_uv(command, target, pulse)

@@ -72,6 +72,75 @@ def test_hashes_of_locks(tmp_path: Path) -> None:
     assert [asked.hashes["a"] for asked in found] == [("sha256:11",), ("sha256:22",)]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_how_a_file_is_written(tmp_path: Path, encoding: str) -> None:
+    """Editors and shells of other systems put a mark before the text, or end lines otherwise."""
+    path = tmp_path / "requirements.txt"
+    path.write_text("a==1\r\nb \\\r\n  --config-settings x=y\r\n", encoding, newline="")
+    (tmp_path / "pylock.toml").write_text('[[packages]]\nname = "a"\nversion = "1"', encoding)
+
+    assert read_file(path).requirements == ("a==1", "b")
+    assert read_file(tmp_path / "pylock.toml").requirements == ("a==1",)
+    path.write_bytes(b"a==1 # caf\xe9\n")
+    assert read_file(path).requirements == ("a==1",)
+
+
+def test_the_line_that_is_wrong(tmp_path: Path) -> None:
+    """Also that of a file which another names, below lines that go on."""
+    (tmp_path / "all.txt").write_text("# all\n-r more.txt\n")
+    (tmp_path / "more.txt").write_text("a==1 \\\n  --hash=sha256:00\n\nb==\n")
+    with pytest.raises(LibraryError, match=r"all\.txt can't be read") as caught:
+        read_file(tmp_path / "all.txt")
+
+    assert f"line 4 of {tmp_path}/more.txt: 'b=='" in caught.value.cause
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('[project]\ndynamic = ["dependencies"]', "dynamic"),
+        ('[tool.poetry.dependencies]\na = "1"', "no list of texts as dependencies"),
+        ('[project]\ndependencies = "array"', "no list of texts as dependencies"),
+        ('[project]\ndependencies = ["array", 3]', "no list of texts as dependencies"),
+    ],
+)
+def test_a_project_that_says_nothing(tmp_path: Path, text: str, says: str) -> None:
+    """Whoever asks for it is told; beside a notebook it may be there for something else."""
+    path = tmp_path / "pyproject.toml"
+    path.write_text(text)
+    with pytest.raises(LibraryError, match=r"pyproject\.toml") as caught:
+        read_file(path)
+
+    assert says in caught.value.cause
+    if "[project]\ndependencies" not in text:
+        assert read_file(path, lenient=True).requirements == ()
+
+
+def test_what_a_project_has_from_elsewhere(tmp_path: Path, kernel: Kernel) -> None:
+    """An index may have something else under that name, by somebody."""
+    path = tmp_path / "pyproject.toml"
+    path.write_text(
+        '[project]\ndependencies = ["a", "Tiny_lib>1", "c"]\n'
+        '[tool.uv.sources]\ntiny-lib = { workspace = true }\nc = [{ index = "own" }]\n'
+    )
+    with pytest.raises(LibraryError, match="Tiny_lib @ file:"):
+        read_file(path)
+    kernel.install("tiny-lib")
+
+    assert read_file(path).requirements == ("a", "c")
+
+
+def test_no_password_is_shown(tmp_path: Path) -> None:
+    """An address in a file may have one; what is raised is saved with the notebook."""
+    path = tmp_path / "requirements.txt"
+    for line in ("git+https://me:secret@x/y.git", "a = https://secret@x/y 1"):
+        path.write_text(line)
+        with pytest.raises(LibraryError) as caught:
+            read_file(path)
+        assert "secret" not in str(caught.value)
+        assert "x/y" in str(caught.value)
+
+
 @pytest.mark.parametrize(
     "line",
     [
@@ -122,6 +191,51 @@ def test_hashes_are_checked(notebook: Notebook, wheels: Path, bare: str, tmp_pat
 
     assert isinstance(error, LibraryError)
     assert "Hash mismatch" in error.cause
+    assert notebook["v"] == "1.5"
+
+
+@pytest.mark.thorough
+def test_a_file_and_packages_together(
+    notebook: Notebook, wheels: Path, bare: str, tmp_path: Path
+) -> None:
+    """What the option brings keeps to the file, though it would work with a newer one."""
+    for version in ("1.5", "2.0"):
+        made(wheels, version)
+    wheel(Made("taker", "1.0", {"taker.py": ""}, requires=["tinylib"]), wheels)
+    (tmp_path / "all.txt").write_text("tinylib==1.5\n")
+    line = f"--executable {bare} --requirements all.txt"
+    notebook.batch(CELL, f"{line} --pypi taker")
+    assert notebook["v"] == "1.5"
+    notebook.batch(CELL, f"{line} --pypi tinylib=2.0")
+
+    assert notebook["v"] == "2.0"
+
+
+@pytest.mark.thorough
+def test_a_file_beside_names_others(
+    notebook: Notebook, wheels: Path, bare: str, tmp_path: Path
+) -> None:
+    """One of these may change while the first stays as it is."""
+    for version in ("1.5", "2.0"):
+        made(wheels, version)
+    (tmp_path / "requirements.txt").write_text("-r base.txt\n")
+    for version in ("1.5", "2.0"):
+        (tmp_path / "base.txt").write_text(f"tinylib=={version}\n")
+        notebook.batch(CELL, f"--executable {bare}")
+        assert notebook["v"] == version
+
+
+@pytest.mark.thorough
+def test_a_project_of_uvs_wants_other_output(
+    notebook: Notebook, wheels: Path, bare: str, tmp_path: Path
+) -> None:
+    """What uv is told for somebody's own files does not count for what is read here."""
+    made(wheels)
+    with (tmp_path / "uv.toml").open("a") as configuration:
+        configuration.write("[pip]\ngenerate-hashes = true\nno-strip-extras = true\n")
+        configuration.write("universal = true\n")
+    notebook.batch(CELL, f"--executable {bare} --pypi 'tinylib[more]'")
+
     assert notebook["v"] == "1.5"
 
 
