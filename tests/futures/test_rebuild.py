@@ -28,6 +28,8 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
     file.parent.mkdir(parents=True)
     file.write_text(TEXT)
     monkeypatch.syspath_prepend(str(file.parents[1]))
+    # As in a kernel.
+    monkeypatch.syspath_prepend("")
     return Site(file, str(tmp_path / "of-a-job" / "tinylib" / "deep.py"))
 
 

@@ -102,7 +102,8 @@ def _here(filename: str, line: int, text: str) -> str:
         return filename
     parts = Path(filename).parts
     tails = (os.path.join(*parts[start:]) for start in range(1, len(parts)))
-    places = (os.path.join(folder, tail) for tail in tails for folder in sys.path)
+    folders = [os.path.abspath(folder) for folder in sys.path]
+    places = (os.path.join(folder, tail) for tail in tails for folder in folders)
     return next((place for place in places if _has(place, line, text)), filename)
 
 
