@@ -145,7 +145,8 @@ class Supply:
             plan = fitted(self._plan(captured, prefix.target, options, silent), prefix)
             lines = [prefix.reason, *prefix.notes]
         table = described(plan, options.env, self._librarian.kept(plan))
-        return "\n".join([*lines, table, *_differing(plan, options)])
+        own = [f"as files: {', '.join(captured.places)}"] if captured.places else []
+        return "\n".join([*lines, table, *own, *_differing(plan, options)])
 
     def _plan(self, captured: Captured, target: Target, options: Options, say: Say) -> Plan:
         from nbbatch.libraries.asked import read_file, requested, together

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 from nbbatch.capture.editable import editable_roots, modules_of
@@ -172,16 +172,23 @@ def _call(
 
 def capture_session(namespace: Mapping[str, Any], scene: Scene) -> Captured:
     """Say which modules a notebook's variables are, or are made by; no value is captured."""
+    # Loads cloudpickle.
+    from nbbatch.wire.pickling import imported
+
     found = Graph(memoryview(b""), [], [])
     for name, value in namespace.items():
         if isinstance(value, ModuleType):
             found.modules.setdefault(value.__name__, f"the notebook's {name}")
             continue
+        if isinstance(value, FunctionType) and value.__module__ == "__main__":
+            for module in imported(value.__code__):
+                found.modules.setdefault(module, name)
         home = getattr(value if callable(value) else type(value), "__module__", None)
         if isinstance(home, str) and home != "builtins":
             found.modules.setdefault(home, name)
             found.types.add(home.partition(".")[0])
-    return Captured(graph=found, wants=_needed(scene, found)[1])
+    modules, wants = _needed(scene, found)
+    return Captured(graph=found, places=_places(modules), wants=wants)
 
 
 def _captured(
@@ -199,11 +206,15 @@ def completed(found: Graph, scene: Scene) -> Captured:
     return Captured(
         graph=found,
         modules=pack(modules) if modules else b"",
-        places={module.name: str(module.root) for module in modules},
+        places=_places(modules),
         sources=sources(found.files, scene.label),
         inputs=tuple(name for role, name, _, _ in found.records if role == spec.VARIABLE),
         wants=wants,
     )
+
+
+def _places(modules: Iterable[LocalModule]) -> dict[str, str]:
+    return {module.name: str(module.root) for module in modules}
 
 
 def _needed(scene: Scene, found: Graph) -> tuple[list[LocalModule], dict[str, str]]:

@@ -124,6 +124,31 @@ def test_the_table(
     assert sent() == []
 
 
+def test_the_table_has_what_functions_import_and_what_goes_as_files(
+    notebook: Notebook,
+    kernel: Kernel,
+    bare: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Nobody need have called the function yet; of the notebook's own modules names are enough."""
+    kernel.install("tinylib")
+    kernel.install("newlib")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "helper.py").write_text("import newlib\n")
+    notebook.run("def load():\n    import tinylib, helper\n    return tinylib")
+    capsys.readouterr()
+    notebook.run(f"%batch env --executable {bare}")
+    said = capsys.readouterr().out.splitlines()
+
+    assert said[1:] == [
+        "newlib   1.0  sent  helper imports it",
+        "tinylib  1.0  sent  load needs it",
+        "as files: helper",
+    ]
+
+
 LOCKED = '[[{}]]\nname = "tinylib"\nversion = "2.0"\n[[{}]]\nname = "newlib"\nversion = "0.5"\n'
 
 
