@@ -180,8 +180,9 @@ def capture_session(namespace: Mapping[str, Any], scene: Scene) -> Captured:
         if isinstance(value, ModuleType):
             found.modules.setdefault(value.__name__, f"the notebook's {name}")
             continue
-        if isinstance(value, FunctionType) and value.__module__ == "__main__":
-            for module in imported(value.__code__):
+        inner = getattr(value, "__wrapped__", value) if callable(value) else None
+        if isinstance(inner, FunctionType) and inner.__module__ == "__main__":
+            for module in imported(inner.__code__):
                 found.modules.setdefault(module, name)
         home = getattr(value if callable(value) else type(value), "__module__", None)
         if isinstance(home, str) and home != "builtins":

@@ -137,7 +137,7 @@ def test_the_table_has_what_functions_import_and_what_goes_as_files(
     kernel.install("newlib")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "helper.py").write_text("import newlib\n")
-    notebook.run("def load():\n    import tinylib, helper\n    return tinylib")
+    notebook.run("import nbbatch\n@nbbatch.batch\ndef load():\n    import tinylib, helper")
     capsys.readouterr()
     notebook.run(f"%batch env --executable {bare}")
     said = capsys.readouterr().out.splitlines()
