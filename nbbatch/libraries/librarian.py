@@ -30,7 +30,7 @@ from nbbatch.wire.layers import Layer, Libraries
 __all__ = ["Librarian"]
 
 #: Changes with what is made of the same files.
-_FORMAT: Final = "4"
+_FORMAT: Final = "5"
 
 
 class Librarian:

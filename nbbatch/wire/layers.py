@@ -25,7 +25,9 @@ PIECE = 8 << 20
 _MAGIC = b"NBL2"
 #: Files for tests, and for compilers.
 _TESTS = frozenset({"test", "tests"})
-_COMPILED = (".a", ".c", ".cpp", ".f", ".f90", ".h", ".hpp", ".lib", ".pxd", ".pxi", ".pyx")
+_COMPILED = (".a", ".c", ".cpp", ".f", ".f90", ".lib", ".pxd", ".pxi", ".pyx")
+#: Those in other folders are for a library that is a compiler itself: it opens them unheard.
+_HEADERS, _INCLUDED = (".h", ".hpp"), "include"
 _HEAD = len(_MAGIC) + 4
 #: Faster than any other, for a few percent more bytes.
 _LEVEL = 1
@@ -159,7 +161,10 @@ def key(digest: str) -> str:
 
 def late(name: str) -> bool:
     """Tell whether a file is for those who work on a library: hardly any job asks for it."""
-    return name.endswith(_COMPILED) or not _TESTS.isdisjoint(name.split("/")[:-1])
+    folders = name.split("/")[:-1]
+    if name.endswith(_HEADERS) and _INCLUDED in folders:
+        return True
+    return name.endswith(_COMPILED) or not _TESTS.isdisjoint(folders)
 
 
 def cut(files: Iterable[Tuple[str, int, "memoryview"]]) -> Iterator[List[Chunk]]:

@@ -93,6 +93,8 @@ def test_what_may_come_late() -> None:
     """Tests, and what is for compilers."""
     assert [late(n) for n in ("a/tests/b.py", "a/test/b", "a/x.pxd")] == [True] * 3
     assert [late(n) for n in ("a/testing/b.py", "tests.py", "a/b.pyi", "a.so")] == [False] * 4
+    # A compiler within a library reads its headers as no Python code does.
+    assert [late(n) for n in ("a/include/a/b.h", "a/native/b.h")] == [True, False]
 
 
 def test_the_spec_has_it() -> None:
