@@ -13,15 +13,29 @@ import pytest
 
 
 @contextlib.contextmanager
-def small_disk(folder: Path, megabytes: int) -> Iterator[Path]:
-    """Make a folder, on a disk of its own of so many MB; skip the test where that can't be."""
+def small_disk(folder: Path, megabytes: int, *, run: bool = True) -> Iterator[Path]:
+    """Make a folder, on a disk of its own of so many MB; skip the test where that can't be.
+
+    Parameters
+    ----------
+    run
+        Whether what is on it may be run.
+    """
     if os.getuid() != 0 or sys.platform != "linux":
         pytest.skip("needs a mount")
     folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)]
+    options = f"size={megabytes}m,{'exec' if run else 'noexec'}"
+    mount = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
     if subprocess.run(mount, check=False).returncode:
         pytest.skip("this machine mounts nothing")
     try:
         yield folder
     finally:
         subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def fill(folder: Path) -> None:
+    """Leave no room on a small disk."""
+    with contextlib.suppress(OSError), (folder / "filling").open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))

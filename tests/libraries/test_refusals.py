@@ -279,3 +279,17 @@ def test_a_shared_folder_that_others_may_write_to(tmp_path: Path, mode: int) -> 
     tmp_path.chmod(0o700)
 
     assert Shelf(str(tmp_path))
+
+
+def test_what_will_be_so_again_is_not_tried_again(
+    notebook: Notebook, kernel: Kernel, bare: str
+) -> None:
+    """A folder that can hold no libraries holds none the next time either."""
+    kernel.install("tinylib")
+    (current_session().settings.home / "libraries").write_text("")
+    error = notebook.failing("import tinylib", f"--executable {bare}")
+
+    assert isinstance(error, ImageError)
+    assert "can't hold libraries" in error.what
+    (record,) = current_session().jobs()
+    assert record.before == 0

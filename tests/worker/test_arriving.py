@@ -5,17 +5,21 @@ from __future__ import annotations
 import fcntl
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from nbbatch.errors import ImageError
 from nbbatch.wire import layers
 from nbbatch.wire.keys import ENV_STORE
 from nbbatch.wire.layers import Layer, Piece
-from nbbatch.worker.run import fetching
+from nbbatch.worker.run import fetching, values
+from nbbatch.worker.run.bringing import Marks
 from nbbatch.worker.stores import open_store
+from tests.disks import fill, small_disk
 
 #: Each in a process of its own, as a hook that hears of everything stays for good. Pieces of
 #: `second` come only when there is a file called `go`.
@@ -272,6 +276,30 @@ def test_a_killed_process_is_noticed(tmp_path: Path) -> None:
     )
 
     assert said == "ProcessDiedError\n"
+
+
+def test_a_full_disk_is_told(tmp_path: Path) -> None:
+    """Though there is no room to write it down."""
+    with small_disk(tmp_path / "disk", 1) as disk:
+        marks = Marks(str(disk))
+        marks.hold(["second"])
+        fill(disk)
+        marks.tell(ImageError("the libraries can't be had", "the disk is full", "more disk"))
+        marks.leave()
+        with pytest.raises(ImageError, match="can't be had") as caught:
+            marks.wait("second")
+
+    assert (caught.value.cause, caught.value.hint) == ("the disk is full", "more disk")
+
+
+def test_where_nothing_may_be_run_nothing_is_put(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Compiled code can't be loaded from there."""
+    monkeypatch.chdir(tmp_path)
+    with small_disk(tmp_path / "disk", 1, run=False) as disk:
+        monkeypatch.setattr(tempfile, "tempdir", str(disk))
+        assert values._runs() in ("/var/tmp", str(tmp_path))
 
 
 class Told(fetching.Heed):

@@ -6,9 +6,13 @@ import os
 import re
 from pathlib import Path
 
+import pytest
+
+from nbbatch.errors import ImageError
 from nbbatch.wire.layers import Layer, Piece
 from nbbatch.worker.run import sharing
 from nbbatch.worker.run.sharing import Shelf
+from tests.disks import fill, small_disk
 
 
 def layer(name: str) -> Layer:
@@ -66,3 +70,27 @@ def test_what_somebody_is_about_to_use_stays(tmp_path: Path) -> None:
     let_go()
 
     assert {path.name for path in Path(place).glob("*.py")} == {"old.py", "new.py"}
+
+
+def test_a_folder_that_can_hold_nothing(tmp_path: Path) -> None:
+    """The error names it, and what to do without."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ImageError, match="/file/cache can't hold libraries") as caught:
+        Shelf(str(tmp_path / "file" / "cache"))
+
+    assert "--library-cache" in caught.value.hint
+
+
+def test_a_folder_that_is_full(tmp_path: Path) -> None:
+    """Nothing half done stays there."""
+    with small_disk(tmp_path / "disk", 1) as disk:
+        disk.chmod(0o700)
+        shelf = Shelf(str(disk))
+        fill(disk)
+        with pytest.raises(ImageError, match="can't hold libraries") as caught:
+            shelf.site([layer("first")], fetch)
+        (disk / "filling").unlink()
+        assert Path(shelf.site([layer("first")], fetch), "first.py").exists()
+        let_go()
+
+    assert "No space left" in caught.value.cause

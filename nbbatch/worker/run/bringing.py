@@ -27,6 +27,8 @@ __all__ = ["LATE", "THERE", "Marks", "bring"]
 THERE, LATE = ".there", ".late"
 _FOLDER, _TROUBLE = ".arriving", ".trouble"
 _WHOLE = b"whole"
+#: Bytes that are kept free for that: it may be a full disk that is the trouble.
+_ROOM = 4096
 #: Seconds for which what may come late leaves the CPUs and the network to the code, unless somebody
 #: waits for it; the job may have ended by then.
 _PATIENCE = 5.0
@@ -49,6 +51,8 @@ class Marks:
     def hold(self, names: Iterable[str]) -> None:
         """Have whoever waits for these wait, for this process and one that it forks."""
         os.mkdir(self._folder)
+        with open(self._path(_TROUBLE), "w", encoding="utf-8") as file:
+            file.write(" " * _ROOM)
         for name in names:
             mark = os.open(self._path(name), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
             fcntl.flock(mark, fcntl.LOCK_EX)
@@ -66,7 +70,7 @@ class Marks:
 
     def tell(self, error: errors.NbbatchError) -> None:
         """Say why some will never be whole."""
-        with suppress(OSError), open(self._path(_TROUBLE), "w", encoding="utf-8") as file:
+        with suppress(OSError), open(self._path(_TROUBLE), "r+", encoding="utf-8") as file:
             json.dump([type(error).__name__, error.what, error.cause, error.hint], file)
 
     def wait(self, name: str) -> None:

@@ -175,13 +175,14 @@ class _Attempt:
         # Loaded only where some travelled: a trivial job does not pay for it.
         from nbbatch.worker.run import libraries
 
-        self._renew = spec.IMAGE
         if not self._work.resumed:
+            self._renew = spec.IMAGE
             libraries.check(self._job, self._say)
-            if self._job.libraries.get("prefix"):
-                from nbbatch.worker.run import prefix
+        self._renew = spec.LAYERS
+        if self._job.libraries.get("prefix") and not self._work.resumed:
+            from nbbatch.worker.run import prefix
 
-                prefix.enter(self._store, self._job, self._say, self._work)
+            prefix.enter(self._store, self._job, self._say, self._work)
         folder = self._folders.libraries
         libraries.provide(self._store, self._job, folder, self._say).there()
         self._renew = ""
@@ -300,9 +301,10 @@ class _Attempt:
         # Not as the code's own text: whoever has called is raised it anyway.
         told = f"{kind}: {error}\n".splitlines(keepends=True)
         self._say(frame("error", ename=kind, evalue=error.what, traceback=told))
-        gone = self._renew and isinstance(error, errors.NotFoundError)
+        # A disk that is full, or may not be written to, will be so again.
+        in_vain = self._renew == spec.LAYERS and not isinstance(error, errors.NotFoundError)
         said = {"what": error.what, "cause": error.cause, "hint": error.hint, "error": kind}
-        return self._ended(spec.REFUSED, renew=spec.LAYERS if gone else self._renew, **said)
+        return self._ended(spec.REFUSED, renew="" if in_vain else self._renew, **said)
 
     def _terminated(self) -> Outcome:
         """Say that it was asked to end, and why if that is known."""

@@ -30,6 +30,8 @@ _KEPT = 24
 _LOCK = ".lock"
 _LIST = ".layers"
 _TAKEN = (errno.ENOTEMPTY, errno.EEXIST)
+#: How a folder says that nothing can be kept in it.
+_CLOSED = (errno.EACCES, errno.EDQUOT, errno.ENOSPC, errno.ENOTDIR, errno.EPERM, errno.EROFS)
 
 Fetch = Callable[[List[Tuple[Layer, str]]], None]
 #: Makes a tree that was put together fit for the place where it will be.
@@ -47,13 +49,14 @@ class Shelf:
     Raises
     ------
     ImageError
-        Others may write to it: they could run code in the job.
+        Others may write to it: they could run code in the job. Or the job may not.
     """
 
     def __init__(self, root: str) -> None:
         self._root = root
-        for name in ("layers", "sites"):
-            os.makedirs(os.path.join(root, name), mode=0o700, exist_ok=True)
+        with self._open():
+            for name in ("layers", "sites"):
+                os.makedirs(os.path.join(root, name), mode=0o700, exist_ok=True)
         facts = os.stat(root)
         if facts.st_uid != os.getuid() or stat.S_IMODE(facts.st_mode) & 0o022:
             raise errors.ImageError(
@@ -71,17 +74,36 @@ class Shelf:
             Fetches layers into folders.
         settle
             Changes files of the tree, which are shared with others: it writes new ones.
+
+        Raises
+        ------
+        ImageError
+            There is no room for it.
         """
         digests = [*sorted(layer.digest for layer in wanted), "settled" if settle else ""]
         name = hashlib.sha256("".join(digests).encode()).hexdigest()
         place = os.path.join(self._root, "sites", name)
-        with self._locked(fcntl.LOCK_SH):
+        with self._open(), self._locked(fcntl.LOCK_SH):
             while not self._hold(place):
                 self._make(place, wanted, fetch, settle)
         # Another time, where another job is at it, or about to use a layer of no site's.
         with suppress(BlockingIOError), self._locked(fcntl.LOCK_EX | fcntl.LOCK_NB):
             self._tidy()
         return place
+
+    @contextmanager
+    def _open(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if error.errno not in _CLOSED:
+                raise
+            raise errors.ImageError(
+                f"{self._root} can't hold libraries",
+                f"{type(error).__name__}: {error}",
+                "make room in it, or have it belong to the job's user; else leave out "
+                "--library-cache: libraries then go into a temporary folder",
+            ) from None
 
     @contextmanager
     def _locked(self, how: int) -> Iterator[None]:

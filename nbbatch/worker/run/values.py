@@ -9,7 +9,7 @@ import os
 import sys
 import types
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Mapping, NamedTuple, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from nbbatch import errors
 from nbbatch.wire import graph, keys, parts, spec
@@ -87,12 +87,26 @@ def unpack_modules(store: Store, envelope: Envelope, job: JobSpec) -> Folders:
 
     from nbbatch.wire import files
 
-    libraries = tempfile.mkdtemp(prefix="nbbatch-libraries-") if fetches else ""
+    libraries = tempfile.mkdtemp(prefix="nbbatch-libraries-", dir=_runs()) if fetches else ""
     if job.modules is None:
         return Folders("", libraries)
     folder = tempfile.mkdtemp(prefix="nbbatch-modules-")
     files.unpack(bytes(parts.read(store, envelope, job.modules)), folder)
     return Folders(folder, libraries)
+
+
+def _runs() -> Optional[str]:
+    """Return a place for temporary files from which compiled code may be run, if there is one.
+
+    What is mounted in memory (``--tmpfs``) mostly forbids it.
+    """
+    import tempfile
+
+    for place in (tempfile.gettempdir(), "/var/tmp", os.getcwd()):
+        forbidden = os.statvfs(place).f_flag & getattr(os, "ST_NOEXEC", 0)
+        if os.access(place, os.W_OK) and not forbidden:
+            return place
+    return None
 
 
 def see_modules(folder: str) -> None:
