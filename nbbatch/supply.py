@@ -169,7 +169,7 @@ class Supply:
         new = [each for each in notes if place + each not in self._warned]
         if new:
             self._warned.update(place + each for each in new)
-            warnings.warn_explicit(place + "; ".join(new), RuntimeWarning, "nbbatch", 1)
+            warnings.warn_explicit(place + "; ".join(new), RuntimeWarning, "<nbbatch>", 1)
 
     def _compared(self, plan: Plan) -> Mapping[str, Any]:
         """Say beforehand what would not work with the image alone, where it is known."""

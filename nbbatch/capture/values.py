@@ -269,7 +269,7 @@ def dumped(items: list[Item], namespace: Any, optional: Container[str] = ()) -> 
             if item[0] != spec.VARIABLE or item[1] not in optional:
                 raise _not_picklable(item, error) from error
             reason = sentence(item[1], item[2], error)
-            warnings.warn_explicit(f"stays here: {reason}", RuntimeWarning, "nbbatch", 1)
+            warnings.warn_explicit(f"stays here: {reason}", RuntimeWarning, "<nbbatch>", 1)
             left = [other for other in left if other is not item]
 
 

@@ -30,7 +30,7 @@ def write_results(shell: Any, results: Results) -> None:
         namespace.pop(name, None)
     bind(shell, {**followers, **results.variables})
     for reason in results.lost.values():
-        warnings.warn_explicit(f"stays in the job: {reason}", RuntimeWarning, "nbbatch", 1)
+        warnings.warn_explicit(f"stays in the job: {reason}", RuntimeWarning, "<nbbatch>", 1)
 
 
 def remembered(value: Any) -> Callable[[], Any]:

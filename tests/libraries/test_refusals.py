@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import linecache
 import sys
 import warnings
 from pathlib import Path
@@ -54,13 +55,23 @@ def test_values_of_another_major_version(
     assert "tinylib is 1.9 there and 2.0 here, and values made by it travel" in error.cause
 
 
-def test_another_version_that_may_do(notebook: Notebook, kernel: Kernel, furnished: Any) -> None:
-    """What only differs is a warning, and not under every cell."""
+def test_another_version_that_may_do(
+    notebook: Notebook,
+    kernel: Kernel,
+    furnished: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What only differs is a warning, and not under every cell; it has no line of any file."""
+    # In a terminal's IPython our own program is found, as its folder is on the path.
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "nbbatch").write_text("#!/usr/bin/python\n")
     kernel.install("tinylib", "1.2")
     there = furnished(Made("tinylib", "1.9", {"tinylib/__init__.py": "__version__ = '1.9'\n"}))
     cell, line = "import tinylib\nv = tinylib.__version__", f"--executable {there} --env image"
-    with pytest.warns(RuntimeWarning, match="tinylib is 1.9 there and 1.2 here"):
+    with pytest.warns(RuntimeWarning, match="tinylib is 1.9 there and 1.2 here") as said:
         notebook.batch(cell, line)
+    assert {linecache.getline(each.filename, 1) for each in said} == {""}
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         notebook.batch(cell, line)
