@@ -283,13 +283,13 @@ def said_in(file: str | None) -> str:
 
 def _differing(plan: Plan, options: Options) -> list[str]:
     """Say in what a job differs from the kernel, or from a file beside the notebook."""
-    from nbbatch.libraries.beside import differing
-    from nbbatch.libraries.loaded import outdated
+    from nbbatch.libraries import beside, loaded, telling
 
     if options.env == IMAGE:
         return []
     # Who asks for versions by name knows better than a file.
-    return outdated(plan) if _asks(options) else [*outdated(plan), *differing(plan, Path.cwd())]
+    files = [] if _asks(options) else beside.differing(plan, Path.cwd())
+    return [*loaded.outdated(plan), *telling.replaced(plan), *files]
 
 
 def _concerned(captured: Captured, options: Options) -> bool:

@@ -51,6 +51,8 @@ class Item:
         What is installed here, if it is.
     hashes
         What its archive has to be, one of them; empty where nobody says it.
+    here
+        The version that the code uses here, where nobody asked for another by name.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Item:
     has: str = ""
     need: Need | None = None
     hashes: tuple[str, ...] = ()
+    here: str = ""
 
     @property
     def pickled(self) -> bool:
@@ -211,7 +214,8 @@ def with_pins(plan: Plan, pins: Mapping[str, str], reasons: Mapping[str, str]) -
         has = plan.target.packages.get(name, "")
         reason = reasons.get(name, "what is asked for needs it")
         way = Way.THERE if has == version else Way.INDEX
-        items[name] = Item(name, version, reason, way, has)
+        here = old.here or (old.version if old.need else "") if old is not None else ""
+        items[name] = Item(name, version, reason, way, has, here="" if name in reasons else here)
     return replace(plan, items=tuple(items[name] for name in sorted(items)))
 
 

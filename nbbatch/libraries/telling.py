@@ -6,7 +6,7 @@ from collections.abc import Container
 
 from nbbatch.libraries.plan import Item, Plan, Way, obtainable
 
-__all__ = ["described"]
+__all__ = ["described", "replaced"]
 
 _UNKNOWN = "assumed: the first job there will tell"
 
@@ -61,3 +61,12 @@ def _fate(item: Item, plan: Plan, mode: str, kept: Container[str]) -> str:
     if item.name in kept:
         return "sent before"
     return "sent" if item.way is Way.FILES else "sent, from the index"
+
+
+def replaced(plan: Plan) -> list[str]:
+    """Say what the code has in another version than here, though nobody has named that."""
+    return [
+        f"{item.name} is {item.here} here and {item.version} in the job: {item.reason}"
+        for item in plan.items
+        if item.here
+    ]

@@ -87,6 +87,18 @@ def test_values_forbid_another_major_version(
     assert "values that travel are made by tinylib 1.0" in error.cause
 
 
+def test_another_version_that_nobody_named(
+    notebook: Notebook, kernel: Kernel, shop: Path, bare: str
+) -> None:
+    """Where what is asked for needs another than the code has here, that is told."""
+    kernel.install("tinylib", "2.0")
+    wheel(Made("oldlib", "1.0", {"oldlib.py": ""}, requires=["tinylib<2"]), shop)
+    with pytest.warns(RuntimeWarning, match="tinylib is 2.0 here and 1.5 in the job"):
+        notebook.batch(CELL, f"--executable {bare} --pypi oldlib")
+
+    assert notebook["v"] == "1.5"
+
+
 def test_what_contradicts_itself(notebook: Notebook, shop: Path, bare: str) -> None:
     """uv's own words say why."""
     line = f"--executable {bare} --pypi tinylib=1.0 --pypi 'tinylib>1'"
