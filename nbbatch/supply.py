@@ -94,7 +94,7 @@ class Supply:
             return {}
         from nbbatch.libraries.targets import kernel_target
 
-        plan = self._librarian.plan(captured.wants, kernel_target(), captured.graph.types)
+        plan = self._librarian.plan(captured.wants, kernel_target(), captured.graph)
         return {item.name: item.version for item in plan.items}
 
     def _plainly(self, captured: Captured, options: Options) -> Mapping[str, Any]:
@@ -154,7 +154,7 @@ class Supply:
         from nbbatch.libraries.installed import installed
 
         librarian = self._librarian
-        plan = librarian.plan(captured.wants, target, captured.graph.types)
+        plan = librarian.plan(captured.wants, target, captured.graph)
         if options.env == IMAGE:
             return plan
         lacks = lacking(captured.wants, installed(), Path.cwd(), target)
@@ -194,8 +194,9 @@ class Supply:
             from nbbatch.libraries.learning import Learner
 
             # Not its values: only what it wants.
-            graph = Graph(memoryview(b""), [], [], types=captured.graph.types)
-            graph.bytecode = captured.graph.bytecode
+            seen = captured.graph
+            graph = Graph(memoryview(b""), [], [], types=seen.types, words=seen.words)
+            graph.bytecode = seen.bytecode
             self._wanted[job.id] = Captured(graph, wants=captured.wants)
             job.add_done_callback(lambda done: self._wanted.pop(job.id, None))
             name = self._backend.runner.target(options).name

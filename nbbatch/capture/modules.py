@@ -6,13 +6,11 @@ anywhere on ``sys.path`` that is neither an installation directory nor the stand
 
 from __future__ import annotations
 
-import ast
 import importlib.util
 import os
 import stat
 import sys
 import sysconfig
-import warnings
 from dataclasses import dataclass
 from functools import cache
 from importlib.machinery import ModuleSpec, PathFinder
@@ -20,14 +18,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from nbbatch.capture.editable import editable_roots, is_spread, metadata_of, recorded, spread
-from nbbatch.capture.names import imported, imported_by_call
+from nbbatch.capture.mentions import Mentions, mentions
 from nbbatch.errors import UsageError
 from nbbatch.wire.files import pack_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["BROUGHT", "LocalModule", "imports_of", "local_modules", "pack"]
+__all__ = ["BROUGHT", "LocalModule", "imports_of", "local_modules", "pack", "words_in"]
 
 #: All local modules of a job together.
 MAX_BYTES: Final = 50 << 20
@@ -262,36 +260,15 @@ def _unreadable(error: OSError) -> UsageError:
     )
 
 
-# ------------------------------------------------------------------------------------ imports
-
-_parsed: dict[Path, tuple[tuple[int, int], frozenset[str]]] = {}
-
-
 def imports_of(module: LocalModule) -> set[str]:
     """Return the modules that the files of a module may import; see `nbbatch.capture.names`."""
-    sources = (path for _, path in module.files if path.name.endswith(".py"))
-    return {name for path in sources for name in _imports(path)}
+    return {name for said in _mentions(module) for name in said.imports}
 
 
-def _imports(path: Path) -> frozenset[str]:
-    """Return the modules that a file may import, read again only when it has changed."""
-    facts = path.stat()
-    version = (facts.st_mtime_ns, facts.st_size)
-    known = _parsed.get(path)
-    if known is None or known[0] != version:
-        known = _parsed[path] = (version, frozenset(_parse_imports(path)))
-    return known[1]
+def words_in(module: LocalModule) -> set[str]:
+    """Return the words in the files of a module; see `nbbatch.wire.words`."""
+    return {word for said in _mentions(module) for word in said.words}
 
 
-def _parse_imports(path: Path) -> Iterator[str]:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = ast.parse(path.read_bytes())
-    except (SyntaxError, ValueError, RecursionError):
-        return  # a template, or for another Python: it fails where it is imported, or never
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import) or (isinstance(node, ast.ImportFrom) and not node.level):
-            yield from imported(node)
-        elif isinstance(node, ast.Call):
-            yield from imported_by_call(node)
+def _mentions(module: LocalModule) -> Iterator[Mentions]:
+    return (mentions(path) for _, path in module.files if path.name.endswith(".py"))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from nbbatch.capture.bytecode import function_globals, index_functions
 from nbbatch.capture.flow import Flow
+from nbbatch.wire import words
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator, Mapping
@@ -52,6 +53,8 @@ class CellNames:
     imports
         The modules imported anywhere in the cell, by statements or by their names in a call; of
         ``from a import b`` both ``a`` and ``a.b``, which may be one.
+    words
+        What attributes are called, and short texts; see `nbbatch.wire.words`.
     star_imports
         Modules imported with ``*``, in order; what they bind is not known here.
     dynamic
@@ -63,6 +66,7 @@ class CellNames:
     binds: frozenset[str]
     deletes: frozenset[str]
     imports: frozenset[str]
+    words: frozenset[str]
     star_imports: tuple[str, ...]
     dynamic: bool
 
@@ -90,6 +94,7 @@ def analyse_tree(tree: ast.Module, *code: CodeType) -> CellNames:
         frozenset(scopes.binds),
         frozenset(scopes.deletes),
         frozenset(mentions.imports),
+        frozenset(mentions.words),
         tuple(mentions.stars),
         mentions.dynamic,
     )
@@ -128,10 +133,12 @@ class _Mentions:
 
     def __init__(self) -> None:
         self.imports: set[str] = set()
+        self.words: set[str] = set()
         self.stars: list[str] = []
         self.dynamic = False
 
     def note(self, node: ast.AST) -> None:
+        self.words.update(words_of(node))
         if isinstance(node, ast.Name):
             self.dynamic |= node.id in _NAMESPACE_CALLS
         elif isinstance(node, ast.Call):
@@ -142,6 +149,14 @@ class _Mentions:
             self.imports.update(imported(node))
             if isinstance(node, ast.ImportFrom) and node.names[0].name == "*":
                 self.stars.append("." * node.level + (node.module or ""))
+
+
+def words_of(node: ast.AST) -> Iterator[str]:
+    """Yield the words of an attribute, or of a text; see `nbbatch.wire.words`."""
+    if isinstance(node, ast.Attribute):
+        yield from words.of_name(node.attr)
+    elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield from words.of_text(node.value)
 
 
 def _called(node: ast.Call) -> str:

@@ -12,9 +12,9 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 from nbbatch.capture.editable import editable_roots, modules_of
-from nbbatch.capture.modules import BROUGHT, LocalModule, imports_of, local_modules, pack
+from nbbatch.capture.modules import BROUGHT, LocalModule, imports_of, local_modules, pack, words_in
 from nbbatch.errors import CellError, NotPicklableError
-from nbbatch.wire import graph, spec
+from nbbatch.wire import graph, spec, words
 from nbbatch.wire.blame import sentence
 from nbbatch.wire.graph import Graph, Item
 from nbbatch.wire.store import Buffer
@@ -83,6 +83,8 @@ class Scene:
         Where the notebook's own modules lie.
     imports
         Modules that the code imports by name.
+    words
+        Those of the code; see `nbbatch.wire.words`.
     label
         Tells what the notebook calls its cells.
     """
@@ -90,6 +92,7 @@ class Scene:
     directory: Path
     imports: Iterable[str] = ()
     label: Label = lambda filename: None
+    words: Iterable[str] = ()
 
 
 def capture_cell(
@@ -184,6 +187,7 @@ def capture_session(namespace: Mapping[str, Any], scene: Scene) -> Captured:
         if isinstance(inner, FunctionType) and inner.__module__ == "__main__":
             for module in imported(inner.__code__):
                 found.modules.setdefault(module, name)
+            found.words.update(words.of_code(inner.__code__))
         home = getattr(value if callable(value) else type(value), "__module__", None)
         if isinstance(home, str) and home != "builtins":
             found.modules.setdefault(home, name)
@@ -226,6 +230,7 @@ def _needed(scene: Scene, found: Graph) -> tuple[list[LocalModule], dict[str, st
         wants = _wants(scene, found, modules)
         more = _required(wants) - names
         if not more:
+            found.words.update(scene.words, *map(words_in, modules))
             return modules, wants
         names |= more
 

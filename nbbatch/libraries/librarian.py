@@ -7,7 +7,7 @@ import hashlib
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -25,6 +25,7 @@ from nbbatch.libraries.plan import Item, Plan, Way, check_obtainable, make_plan,
 from nbbatch.libraries.prefixes import Ask, Prefix, choose
 from nbbatch.libraries.sending import Content, Say, of, send, silent
 from nbbatch.libraries.targets import family, kernel_target, told
+from nbbatch.wire.graph import Graph
 from nbbatch.wire.layers import Layer, Libraries
 
 __all__ = ["Librarian"]
@@ -68,19 +69,20 @@ class Librarian:
         """Forget what a job has told of an image."""
         self._images.add({name: None})
 
-    def plan(self, wants: Mapping[str, str], target: Target, types: Container[str] = ()) -> Plan:
+    def plan(self, wants: Mapping[str, str], target: Target, seen: Graph | None = None) -> Plan:
         """Say what a job at `target` needs, and where it gets it from.
 
         Parameters
         ----------
         wants
             The modules that it imports, each with who wants it.
-        types
-            Those of them that pickled values are of.
+        seen
+            The values and the code: of which modules' types they are, and what words are in them.
         """
         if not wants:
             return Plan(target)
-        return make_plan(find_needs(wants, types, installed(), target), target)
+        types, words = (seen.types, seen.words) if seen else ((), ())
+        return make_plan(find_needs(wants, types, installed(), target, words), target)
 
     def with_asked(self, plan: Plan, asked: Asked, say: Say = silent) -> Plan:
         """Return a plan with what is asked for besides, in versions that fit together.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections import deque
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Collection, Container, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 
 from nbbatch.backends.base import Target
 from nbbatch.libraries.installed import Distribution, Installed, installed
-from nbbatch.libraries.targets import kernel_target
+from nbbatch.libraries.targets import files_fit, kernel_target
 from nbbatch.worker.run.fingerprint import normalized
 
 __all__ = ["Need", "Needs", "editable_needs", "environment", "find_needs"]
@@ -27,6 +27,18 @@ _EXTRA: Final = re.compile(r"""extra == ["']([^"']+)["']""")
 #: What libraries look for to show something in a notebook, and do not require: without it they
 #: raise, or show mere text. `DataFrame.style`, a figure of plotly.
 _SHOWN_BY: Final = {"pandas": ("jinja2",), "plotly": ("ipython", "nbformat")}
+#: What code calls otherwise than extras do, or what they bring.
+_MEANS: Final = {
+    "abfs": "adlfs",
+    "az": "adlfs",
+    "background_gradient": "plot",
+    "boxplot": "plot",
+    "gs": "gcsfs",
+    "hdf": "hdf5",
+    "hist": "plot",
+    "markdown": "output-formatting",
+    "s3": "s3fs",
+}
 #: Extras for those who work on a distribution, not with it, by a word of their names.
 _DEVELOPMENT: Final = re.compile(
     r"(?:^|[-_.])(?:all|bench|build|ci$|dev(?!ice)|doc(?!ker)|example|lint|maint|perf$|test|typing)"
@@ -92,7 +104,11 @@ def editable_needs(wants: Mapping[str, str]) -> frozenset[Path]:
 
 
 def find_needs(
-    wants: Mapping[str, str], types: Container[str], there: Installed, target: Target
+    wants: Mapping[str, str],
+    types: Container[str],
+    there: Installed,
+    target: Target,
+    words: Collection[str] = (),
 ) -> Needs:
     """Return the distributions behind some modules, and those that these require.
 
@@ -104,14 +120,20 @@ def find_needs(
         The top-level modules that pickled values are of.
     target
         For whose platform and Python requirements count.
+    words
+        Those of the code: what libraries have for them by way of extras is needed, too.
     """
-    return _Search(there, environment(target)).run(wants, types)
+    return _Search(there, target, words).run(wants, types)
 
 
 class _Search:
-    def __init__(self, there: Installed, environment: dict[str, str]) -> None:
+    def __init__(self, there: Installed, target: Target, words: Collection[str]) -> None:
         self._there = there
-        self._environment = environment
+        self._target = target
+        self._environment = environment(target)
+        #: What extras may be called, to what the code says.
+        self._words = {normalized(each): each for each in words}
+        self._words.update({_MEANS[each]: each for each in words if each in _MEANS})
         self._here: dict[str, Need] = {}
         self._missing: dict[str, str] = {}
         self._editable: set[Path] = set()
@@ -146,36 +168,37 @@ class _Search:
             if (found.name, extra) in self._done:
                 continue
             self._done.add((found.name, extra))
-            for requirement, optional in self._required(found, extra):
-                self._require(found, requirement, optional=optional)
+            for requirement, only_by in self._required(found, extra):
+                self._require(found, requirement, only_by)
         for name in _SHOWN_BY.get(found.name, ()):
             other = self._there.by_name.get(name)
             if other is not None and _travels(other):
                 self._take(other, frozenset(), f"{found.name} shows something by it")
 
-    def _required(self, found: Distribution, extra: str) -> Iterator[tuple[Requirement, bool]]:
+    def _required(self, found: Distribution, extra: str) -> Iterator[tuple[Requirement, list[str]]]:
+        """Yield what it requires, each with the extras that alone do so, if it is optional."""
         for requirement in found.requirements:
             marker = requirement.marker
             if marker is None or marker.evaluate({**self._environment, "extra": extra}):
-                yield requirement, False
-            elif not extra and any(
-                marker.evaluate({**self._environment, "extra": each})
-                for each in _EXTRA.findall(str(marker))
-                if not _DEVELOPMENT.search(each)
-            ):
-                yield requirement, True
+                yield requirement, []
+            elif not extra:
+                extras = [
+                    each
+                    for each in _EXTRA.findall(str(marker))
+                    if not _DEVELOPMENT.search(each)
+                    if marker.evaluate({**self._environment, "extra": each})
+                ]
+                if extras:
+                    yield requirement, extras
 
-    def _require(self, by: Distribution, requirement: Requirement, *, optional: bool) -> None:
+    def _require(self, by: Distribution, requirement: Requirement, only_by: list[str]) -> None:
         name = normalized(requirement.name)
         if name in _OWN:
             return
         found = self._there.by_name.get(name)
-        if optional:
-            if name in _KERNELS:
-                return
-            # What the kernel has loaded of it, the code is likely to use there too.
-            if found is not None and _travels(found) and _in_use(found):
-                self._take(found, frozenset(), f"{by.name} uses it, and the kernel has loaded it")
+        if only_by:
+            if found is not None and _travels(found) and name not in _KERNELS:
+                self._offer(by, found, only_by)
         elif found is None:
             plain = f"{requirement.name}{requirement.specifier}"
             self._missing.setdefault(plain, f"{by.name} needs it there")
@@ -183,6 +206,22 @@ class _Search:
             self._take(found, frozenset(requirement.extras), f"{by.name} needs it")
         elif found.editable:
             self._editable.add(found.record)
+
+    def _offer(self, by: Distribution, found: Distribution, extras: list[str]) -> None:
+        """Take what is optional where it is likely that the code uses it there."""
+        word = next(filter(None, map(self._words.get, _called(found.name, extras))), "")
+        if _in_use(found):
+            self._take(found, frozenset(), f"{by.name} uses it, and the kernel has loaded it")
+        # A guess must not be what a job is refused for.
+        elif word and files_fit(found, self._target):
+            self._take(found, frozenset(), f"{by.name} uses it for what the code calls {word}")
+
+
+def _called(name: str, extras: list[str]) -> Iterator[str]:
+    """Yield the words that ask for what an extra brings: ``sql`` means ``sql-other``, too."""
+    yield name
+    for extra in map(normalized, extras):
+        yield from (extra, extra.partition("-")[0])
 
 
 def _travels(found: Distribution) -> bool:

@@ -116,7 +116,7 @@ async def _swept(shell: Any, wanted: _Swept, pauses: Pauses) -> _Rest:
         print(_planned(session, planned(session, work, grid, options), options))
         return lambda: None
     follower, name = Follower(), asked.as_name or NAME
-    scene = Scene(Path.cwd(), cell.names.imports, cell_label)
+    scene = _scene(cell)
     with starting(follower, work.spec.name, detachable=not asked.detach) as steps:
         job = sweep(session, replace(work, say=steps), scene, grid, options, follower)
     bind(shell, {name: job})
@@ -164,13 +164,17 @@ def take_results(shell: Any, job: Job[Any]) -> None:
     settle(job, partial(bind, shell))
 
 
+def _scene(cell: Cell) -> Scene:
+    return Scene(Path.cwd(), cell.names.imports, cell_label, cell.names.words)
+
+
 def _work(shell: Any, cell: Cell, asked: CellLine, options: Options) -> Work:
     stand_ins, more = expected(shell, {*cell.names.reads, *asked.names_in})
     found = wanted(cell.names.reads | more, shell.user_ns, hidden=shell.user_ns_hidden)
     captured = capture_cell(
         sorted({*found, *stand_ins, *asked.names_in}),
         shell.user_ns,
-        Scene(Path.cwd(), cell.names.imports, cell_label),
+        _scene(cell),
         optional=cell.names.binds - set(asked.names_in),
         stand_ins=stand_ins,
     )

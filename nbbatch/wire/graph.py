@@ -61,6 +61,8 @@ class Graph:
         Whether code objects are inside: the reader must be of the same Python minor version.
     upstreams
         The jobs whose results are referred to, by id: whoever follows them here.
+    words
+        Those of the code inside; see `nbbatch.wire.words`.
     """
 
     stream: memoryview
@@ -72,6 +74,7 @@ class Graph:
     files: Set[str] = field(default_factory=set)
     bytecode: bool = False
     upstreams: Dict[str, Any] = field(default_factory=dict)
+    words: Set[str] = field(default_factory=set)
 
     def meta(self) -> Dict[str, Any]:
         """Return what the reader needs beside the parts, as JSON values."""
@@ -160,7 +163,7 @@ def _dump(
     # Not `getbuffer`: a view of a BytesIO must not outlive it, whatever the collector does first.
     found = Graph(memoryview(stream.getvalue()), records, buffers)
     found.modules, found.files = writer.modules, writer.files
-    found.types = writer.types
+    found.types, found.words = writer.types, writer.words
     found.bytecode, found.upstreams = writer.bytecode, writer.upstreams
     return found, -1, None
 

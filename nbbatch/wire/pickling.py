@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Dict, Iterator, Optional, Set, Tuple
 
 import cloudpickle
 
-from nbbatch.wire import spec, tensors
+from nbbatch.wire import spec, tensors, words
 
 if TYPE_CHECKING:
     from nbbatch.wire.upstream import Reference
@@ -60,6 +60,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc, unused-ignore]
         upstream = sys.modules.get("nbbatch.wire.upstream")
         self._promised: Optional[type] = getattr(upstream, "Promised", None)
         self.files: Set[str] = set()
+        self.words: Set[str] = set()
         self.bytecode = False
         if namespace is not None:
             self.globals_ref[id(namespace)] = token
@@ -117,6 +118,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc, unused-ignore]
         self.files.add(func.__code__.co_filename)
         for module in imported(func.__code__):
             self._note(module)
+        self.words.update(words.of_code(func.__code__))
         reduced = super()._dynamic_function_reduce(func)
         if func.__globals__ is self._own_globals and not self._with_globals:
             reduced[2][1]["__globals__"] = {}

@@ -211,6 +211,16 @@ def test_imports_by_calls() -> None:
     assert names.imports == {"a.b", "c", "d"}
 
 
+def test_words() -> None:
+    """Attributes, whole and in parts, texts that are a word, and what addresses begin with."""
+    names = analyse(
+        "a.read_excel('x y', engine='openpyxl')\n"
+        "def f():\n"
+        "    return f's3://{a}/b', 'sql+driver://c', 'a/b'"
+    )
+    assert names.words == {"read_excel", "read", "excel", "openpyxl", "s3", "sql", "driver"}
+
+
 def test_star_imports() -> None:
     """Star imports are named in their order, for they bind nobody knows what."""
     names = analyse("from b.c import *\nfrom a import *\nfrom .d import *")

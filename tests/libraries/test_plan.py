@@ -37,9 +37,12 @@ def put(site: Path, name: str, version: str = "1.0", **facts: object) -> None:
     install(Made(name, version, **facts), site)  # type: ignore[arg-type]
 
 
-def names(site: Path, *wants: str, target: Target = IMAGE) -> dict[str, str]:
+def names(
+    site: Path, *wants: str, target: Target = IMAGE, words: tuple[str, ...] = ()
+) -> dict[str, str]:
     """Return what is needed for some modules, with the reasons."""
-    needs = find_needs(dict.fromkeys(wants, "it is imported"), (), Installed([site]), target)
+    imported = dict.fromkeys(wants, "it is imported")
+    needs = find_needs(imported, (), Installed([site]), target, words)
     return {name: need.reason for name, need in needs.here.items()} | dict(needs.missing)
 
 
@@ -202,6 +205,42 @@ def test_what_conda_has_installed(site: Path, tag: str, wanted: Way) -> None:
     check_obtainable(plan)
 
     assert [item.way for item in plan.items] == [wanted]
+
+
+@pytest.mark.parametrize(
+    ("word", "extra", "counts"),
+    [
+        ("plot", "plot", True),
+        ("hist", "plot", True),
+        ("sql", "sql-other", True),
+        ("engine", "fast", True),  # what it brings
+        ("other", "sql-other", False),
+        ("plotting", "plot", False),
+        ("test", "test", False),
+    ],
+)
+def test_extras_that_the_code_has_a_word_for(
+    site: Path, word: str, extra: str, counts: bool
+) -> None:
+    """A library looks for what they bring when it is called so; that is not loaded before."""
+    put(site, "lib", requires=[f"engine; extra == '{extra}'"])
+    put(site, "engine")
+
+    found = names(site, "lib", words=("any", word))
+    assert found == {
+        "lib": "it is imported",
+        **({"engine": f"lib uses it for what the code calls {word}"} if counts else {}),
+    }
+
+
+def test_a_guess_is_no_reason_to_refuse(site: Path) -> None:
+    """What a word asks for goes only where it is sure that it runs there."""
+    put(site, "lib", requires=["engine; extra == 'plot'"])
+    put(site, "engine", tag=f"{COMPILED}-manylinux_2_17_{MACHINE}")
+    there = {True: IMAGE, False: replace(IMAGE, python=OTHER)}
+
+    for fits, target in there.items():
+        assert ("engine" in names(site, "lib", target=target, words=("plot",))) is fits
 
 
 def test_a_python_that_is_refused(site: Path) -> None:

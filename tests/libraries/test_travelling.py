@@ -67,6 +67,55 @@ def settled() -> set[str]:
     return layers()
 
 
+#: As data frames have it: what draws is no requirement, and loaded only then.
+FRAME = """
+class Frame:
+    def plot(self):
+        import drawing
+        return drawing.__version__
+"""
+
+
+@pytest.fixture
+def frames(kernel: Kernel) -> None:
+    """Install a library that draws with another one, which nobody has loaded."""
+    kernel.install("drawing", "3.1")
+    requires = ["drawing; extra == 'plot'"]
+    kernel.install("framelib", files={"framelib.py": FRAME}, requires=requires, extras=["plot"])
+
+
+#: Where the method is called; the last line of it is the cell.
+CALLS = {
+    "cell": ["import framelib", "v = framelib.Frame().plot()"],
+    "function": [
+        "import framelib\ndef draw():\n    return framelib.Frame().plot()",
+        "v = draw()",
+    ],
+    "module": ["import drawer", "v = drawer.draw()"],
+}
+DRAWER = "import framelib\ndef draw():\n    return framelib.Frame().plot()\n"
+
+
+@pytest.mark.parametrize("where", CALLS)
+def test_what_a_method_looks_for(
+    notebook: Notebook,
+    frames: None,
+    bare: str,
+    where: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Optional, and used for the first time in the job: the code has a word for it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    Path("drawer.py").write_text(DRAWER)
+    before, cell = CALLS[where]
+    notebook.run(before)
+    notebook.batch(cell, f"--executable {bare}")
+
+    assert notebook["v"] == "3.1"
+
+
 def test_the_second_job_sends_nothing(notebook: Notebook, libraries: Kernel, bare: str) -> None:
     """Neither built nor sent nor unpacked again: the same files serve."""
     notebook.batch("import tinylib\na = tinylib.__file__", f"--executable {bare}")
