@@ -275,7 +275,8 @@ def load(
         # Whatever a value's own code raises while it is rebuilt is that value's failure.
         except Exception as error:
             loaded = Loaded(role, name, error=error)
-            reader.skip(start, first, end, used)
+            if end < records[-1][2]:
+                reader.skip(start, first, end, used)
         finally:
             _reading.pop()
         yield loaded
