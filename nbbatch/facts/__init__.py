@@ -196,8 +196,8 @@ class JobFacts:
     asked, given
         Resources as requested and as allocated (``cpu``, ``gpu``, ``memory`` in MiB, ...).
     outcome
-        ``""`` while there is none; then ``"ok"``, ``"error"`` (the code raised), ``"cancelled"``
-        or ``"lost"``.
+        ``""`` while there is none; then ``"ok"``, ``"error"`` (the code raised), ``"cancelled"``,
+        ``"lost"``, or ``"unstarted"`` (it was refused, or could not be submitted).
     message
         One line for people: why it waits, or why it ended so.
     usage, peak

@@ -103,7 +103,7 @@ class Follower:
         """Leave what is to be said of a job that was not started after all; in the main thread."""
         if self._view is not None and self._facts is not None:
             what = error.what if isinstance(error, NbbatchError) else "not started"
-            state, outcome = State.FAILED, "cancelled" if self.cancel.is_set() else "lost"
+            state, outcome = State.FAILED, "cancelled" if self.cancel.is_set() else "unstarted"
             ended = replace(self._facts, state=state, outcome=outcome, message=what)
             self._view.finish(ended, log_tail=False)
 

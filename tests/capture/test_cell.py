@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
 
 from nbbatch.capture.cell import Cell, parse_cell
 from nbbatch.errors import CellError
@@ -17,9 +18,8 @@ Transform = Callable[[str], str]
 def shell() -> InteractiveShell:
     """Give a real shell; it writes no history."""
     InteractiveShell.clear_instance()
-    made = InteractiveShell.instance(history_length=0)
-    made.history_manager.enabled = False
-    return made
+    # Its file is the user's, and another process may take it away meanwhile.
+    return InteractiveShell.instance(config=Config({"HistoryManager": {"enabled": False}}))
 
 
 @pytest.fixture(params=["shell", "standard"])

@@ -123,6 +123,7 @@ def test_on_a_card_of_what_is_not_started(
     assert card.seen[0].message.startswith("resolving 1 libraries")
     assert card.ended is not None
     assert card.ended.state is State.FAILED
+    assert card.ended.outcome == "unstarted"
     assert "can't be had" in card.ended.message
 
 

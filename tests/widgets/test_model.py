@@ -116,6 +116,7 @@ def test_nothing_is_claimed_that_nobody_told() -> None:
         ("error", State.FAILED, "Failed", "bad"),
         ("cancelled", State.FAILED, "Cancelled", "cancelled"),
         ("lost", State.FAILED, "Lost", "bad"),
+        ("unstarted", State.FAILED, "Not started", "bad"),
         ("", State.FAILED, "Failed", "bad"),
     ],
 )

@@ -22,6 +22,7 @@ _ENDED = {
     "error": ("Failed", "✗", "bad"),
     "cancelled": ("Cancelled", "⊘", "cancelled"),
     "lost": ("Lost", "✗", "bad"),
+    "unstarted": ("Not started", "✗", "bad"),
 }
 
 
