@@ -24,9 +24,8 @@ __all__ = ["Need", "Needs", "editable_needs", "environment", "find_needs"]
 _OWN: Final = frozenset({"nbbatch"})
 _EXTRA: Final = re.compile(r"""extra == ["']([^"']+)["']""")
 
-#: What libraries look for to show something in a notebook, and do not require: without it they
-#: raise, or show mere text. `DataFrame.style`, a figure of plotly.
-_SHOWN_BY: Final = {"pandas": ("jinja2",), "plotly": ("ipython", "nbformat")}
+#: What libraries look for to show something in a notebook, and do not require; no code names it.
+_SHOWN_BY: Final = {"plotly": ("ipython", "nbformat")}
 #: What code calls otherwise than extras do, or what they bring.
 _MEANS: Final = {
     "abfs": "adlfs",
@@ -38,6 +37,7 @@ _MEANS: Final = {
     "hist": "plot",
     "markdown": "output-formatting",
     "s3": "s3fs",
+    "style": "output-formatting",
 }
 #: Extras for those who work on a distribution, not with it, by a word of their names.
 _DEVELOPMENT: Final = re.compile(

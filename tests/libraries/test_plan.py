@@ -212,6 +212,7 @@ def test_what_conda_has_installed(site: Path, tag: str, wanted: Way) -> None:
     [
         ("plot", "plot", True),
         ("hist", "plot", True),
+        ("style", "output-formatting", True),
         ("sql", "sql-other", True),
         ("engine", "fast", True),  # what it brings
         ("other", "sql-other", False),
